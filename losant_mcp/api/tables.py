@@ -1,0 +1,161 @@
+"""Data tables, their columns, and their rows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from losant_mcp.api.events import CallbackUrl, EmailText
+from losant_mcp.api.query import AdvancedQuery
+from losant_mcp.api.types import (
+    Description,
+    Key,
+    Name,
+    Omit,
+    PageFields,
+    RequestModel,
+    RequestRoot,
+    ResponseModel,
+)
+
+DataType = Literal["string", "number", "boolean"]
+Constraint = Literal["unique", "required", "optional"]
+DataTableSortField = Literal["name", "id", "creationDate", "lastUpdated"]
+
+RESERVED_COLUMNS = ("id", "createdAt", "updatedAt")
+"""Every row has them; no column may be called so (Losant's overview of data tables)."""
+
+MAX_COLUMNS = 50
+MAX_INSERT_ROWS = 25_000
+"""Rows in one insert (the unreleased client 4.2.1 publishes this cap)."""
+
+Cell = Annotated[str | int | float | bool | None, Field(union_mode="left_to_right")]
+"""A row's value. Rows are flat: no arrays, no objects."""
+
+Row = Annotated[dict[Key, Cell], Field(max_length=MAX_COLUMNS)]
+
+
+class DataTableColumn(RequestModel):
+    """A column; ``defaultValue`` is for optional columns, and used only when a row is created."""
+
+    name: Key
+    dataType: DataType
+    constraint: Constraint
+    defaultValue: Omit[str | int | float | bool] = None
+
+
+class DataTablePost(RequestModel):
+    """Creates a data table."""
+
+    name: Name
+    description: Omit[Description] = None
+    columns: Omit[Annotated[list[DataTableColumn], Field(max_length=MAX_COLUMNS)]] = None
+
+
+class DataTablePatch(RequestModel):
+    """Renames or describes a data table; columns have endpoints of their own."""
+
+    name: Omit[Name] = None
+    description: Omit[Description] = None
+
+
+class RowInsert(RequestRoot[Row | Annotated[list[Row], Field(max_length=MAX_INSERT_ROWS)]]):
+    """One row, or many (schema ``dataTableRowInsert``)."""
+
+
+class RowUpdate(RequestRoot[Row]):
+    """The columns to change; the others stay (schema ``dataTableRowInsertUpdate``)."""
+
+
+class RowsQueryOptions(RequestModel):
+    """Which rows to export, and in which order; unknown keys pass, as they do at Losant."""
+
+    model_config = ConfigDict(extra="allow")
+
+    sortColumn: Omit[str] = None
+    sortDirection: Omit[Literal["asc", "desc", "ASC", "DESC", ""]] = None
+    limit: Omit[int | float] = None
+    offset: Omit[int | float] = None
+
+
+class DataTableRowsExport(RequestModel):
+    """Asks for a CSV file of rows."""
+
+    email: Omit[EmailText] = None
+    callbackUrl: Omit[CallbackUrl] = None
+    query: Omit[AdvancedQuery] = None
+    queryOptions: Omit[RowsQueryOptions] = None
+
+
+class Column(ResponseModel):
+    """A column as Losant tells it."""
+
+    name: str
+    dataType: str
+    constraint: str | None = None
+    defaultValue: str | int | float | bool | None = None
+
+
+class DataTable(ResponseModel):
+    """A data table's definition; ``summary`` is newer than API 1.30.0."""
+
+    id: str
+    dataTableId: str | None = None
+    applicationId: str | None = None
+    creationDate: str | None = None
+    lastUpdated: str | None = None
+    name: str
+    description: str | None = None
+    columns: list[Column] = []
+    summary: dict[str, Any] | None = None
+
+
+class DataTables(PageFields):
+    """A page of data tables."""
+
+    items: list[DataTable]
+
+
+class DataTableRow(ResponseModel):
+    """A row: its id, its two dates, and its columns as extra fields."""
+
+    id: str
+    createdAt: str | None = None
+    updatedAt: str | None = None
+
+
+class DataTableRows(ResponseModel):
+    """A page of rows, each a plain JSON object; ``totalCount`` counts all that match."""
+
+    items: list[dict[str, Any]]
+    count: int
+    totalCount: int
+    limit: int | None = None
+    offset: int | None = None
+    sortColumn: str | None = None
+    sortDirection: str | None = None
+    dataTableId: str | None = None
+    applicationId: str | None = None
+    query: dict[str, Any] | None = None
+
+
+class RowsInserted(ResponseModel):
+    """What an insert made: ``id`` for one row, ``rowIds`` and ``count`` for many."""
+
+    id: str | None = None
+    createdAt: str | None = None
+    updatedAt: str | None = None
+    count: int | None = None
+    rowIds: list[str] | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the rows made, in the order they were given."""
+        return [self.id] if self.id is not None else list(self.rowIds or ())
+
+
+class RowsDeleted(ResponseModel):
+    """How many rows a bulk delete removed."""
+
+    removed: int
