@@ -1,0 +1,1 @@
+"""What `make bench` runs: figures about speed and size, printed."""

@@ -1,0 +1,1 @@
+"""Tests of losant_mcp; the folders mirror the package."""

@@ -1,0 +1,111 @@
+"""What a user installs: the built wheel in a clean environment, not the checkout."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from losant_mcp import __version__
+
+ROOT = Path(__file__).parents[1]
+
+# One worker runs all of them, so that the session's fixtures are made once.
+pytestmark = pytest.mark.xdist_group("packaging")
+
+# pip prints this once it has given up connecting; a refusal by the index reads otherwise.
+UNREACHABLE = re.compile(
+    r"NewConnectionError|NameResolutionError|ConnectTimeoutError|Cannot connect to proxy"
+    r"|Temporary failure in name resolution|Network is unreachable"
+)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from the checkout with the locked build backend."""
+    folder = tmp_path_factory.mktemp("dist")
+    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT])
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `losant-mcp` command of a clean environment with the locked versions and the wheel.
+
+    Skips where no package index answers; any other failure to install fails the test.
+    """
+    folder = tmp_path_factory.mktemp("installed")
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    _run([sys.executable, "-m", "venv", folder])
+    pip: list[str | Path] = [
+        scripts / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
+    locked = _run(
+        [*pip, "--retries", "1", "--require-hashes", "-r", ROOT / "requirements.lock"],
+        check=False,
+    )
+    if locked.returncode and UNREACHABLE.search(locked.stderr):
+        pytest.skip("no package index can be reached from here")
+    assert locked.returncode == 0, locked.stderr
+    _run([*pip, "--no-deps", "--no-index", wheel])
+    return scripts / ("losant-mcp.exe" if os.name == "nt" else "losant-mcp")
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+    """The wheel carries every module, the type marker and the prompts, and no tests."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+        [metadata] = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        described = archive.read(metadata).decode()
+    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "losant_mcp").rglob("*.py")}
+    prompts = {f"losant_mcp/_prompts/{path.name}" for path in (ROOT / "prompts").glob("*.md")}
+    assert modules | prompts | {"losant_mcp/py.typed"} <= names
+    assert {name.split("/")[0] for name in names} == {"losant_mcp"}
+    assert f"\nVersion: {__version__}\n" in described
+    assert "\nRequires-Python: >=3.11\n" in described
+
+
+def test_the_installed_command_answers_with_its_version(installed_wheel: Path) -> None:
+    """The command works from the wheel alone, outside the checkout."""
+    answer = _run([installed_wheel, "--version"], cwd=installed_wheel.parent)
+    assert answer.stdout.strip() == f"losant-mcp {__version__}"
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda it: it.name)
+def test_a_lock_pins_by_hash_and_names_no_place(lock: Path) -> None:
+    """Every locked line is an exact version or a hash, so that any index can serve it."""
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    pinned = re.compile(
+        r"[a-z0-9.-]+==[\w.!+]+( ; [^/@]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?", re.ASCII
+    )
+    strange = [line for line in lines if not line.startswith("#") and not pinned.fullmatch(line)]
+    assert not strange
+    assert "/" not in "".join(line for line in lines if line.startswith("#"))
+
+
+def _run(
+    command: Sequence[str | Path], *, check: bool = True, cwd: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user would, without this process's Python and coverage settings."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "COV", "LOSANT", "VIRTUAL_ENV"))
+    }
+    finished = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert not check or finished.returncode == 0, finished.stdout + finished.stderr
+    return finished
