@@ -45,8 +45,10 @@ CREATE TABLE events (
   creationDate INTEGER NOT NULL, lastUpdated INTEGER NOT NULL,
   sourceType TEXT, sourceId TEXT, sourceName TEXT,
   level INTEGER NOT NULL, state INTEGER NOT NULL, subject TEXT NOT NULL, message TEXT,
-  data TEXT, deviceId TEXT, experienceUserId TEXT, experienceGroupId TEXT
+  data TEXT, deviceId TEXT, experienceUserId TEXT, experienceGroupId TEXT,
+  trackTags INTEGER NOT NULL DEFAULT 1
 );
+CREATE TABLE event_posts (applicationId TEXT NOT NULL, at INTEGER NOT NULL);
 CREATE INDEX events_by_date ON events (applicationId, creationDate);
 CREATE INDEX events_by_state ON events (applicationId, state, level, creationDate);
 CREATE TABLE event_tags (
@@ -69,6 +71,7 @@ CREATE TABLE jobs (
   id TEXT PRIMARY KEY, jobId TEXT NOT NULL, applicationId TEXT NOT NULL, name TEXT NOT NULL,
   status TEXT NOT NULL, resourceType TEXT, resourceId TEXT,
   runQueuedAt INTEGER NOT NULL, runStartedAt INTEGER, runCompletedAt INTEGER,
+  requestedByType TEXT, requestedById TEXT,
   progress TEXT, error TEXT, input TEXT, output TEXT
 );
 CREATE TABLE files (
