@@ -1,0 +1,75 @@
+"""Fixtures: a fresh sandbox per test over real HTTP, and an environment without settings.
+
+The demo is seeded once per worker and copied per test (a few ms); the server is started once
+per worker, too, and changes its database, since stopping uvicorn takes a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from losant_mcp.sandbox.demo import seed
+from losant_mcp.sandbox.server import SandboxServer
+from losant_mcp.sandbox.store import Store
+from tests.served import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the person who runs the tests reaches them."""
+    for name in os.environ:
+        if name.startswith("LOSANT"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """asyncio: what the servers run on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def demo_store() -> Iterator[Store]:
+    """The demo, to be copied and never changed."""
+    store = Store()
+    seed(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox_server() -> Iterator[SandboxServer]:
+    """The worker's one server."""
+    store = Store()
+    with SandboxServer(store, empty=True) as server:
+        store.close()
+        yield server
+
+
+@pytest.fixture
+def store(demo_store: Store) -> Iterator[Store]:
+    """A copy of the demo, not served."""
+    copy = demo_store.copy()
+    yield copy
+    copy.close()
+
+
+@pytest.fixture
+def sandbox(sandbox_server: SandboxServer, demo_store: Store) -> Iterator[Sandbox]:
+    """The demo, served."""
+    sandbox_server.use(demo_store.copy())
+    served = Sandbox(sandbox_server)
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def empty_sandbox(sandbox_server: SandboxServer) -> Iterator[Sandbox]:
+    """The application and the tokens without data, served."""
+    sandbox_server.use(Store(), empty=True)
+    served = Sandbox(sandbox_server)
+    yield served
+    served.close()

@@ -1,0 +1,74 @@
+"""A sandbox as tests see it: where it is, who may call, what it stored, what it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from losant_mcp.sandbox.app import Logged
+from losant_mcp.sandbox.server import SandboxServer
+from losant_mcp.sandbox.store import Store
+
+
+@dataclass
+class Sandbox:
+    """One test's database, behind the worker's server."""
+
+    server: SandboxServer
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def url(self) -> str:
+        """Where it is served; no trailing slash."""
+        return self.server.url
+
+    @property
+    def application_id(self) -> str:
+        """The demo application."""
+        return self.server.application_id
+
+    @property
+    def application_url(self) -> str:
+        """The path of the demo application."""
+        return f"/applications/{self.application_id}"
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """By name: full, read, application, device, expired."""
+        return self.server.tokens
+
+    @property
+    def store(self) -> Store:
+        """The database itself."""
+        return self.server.store
+
+    @property
+    def requests(self) -> list[Logged]:
+        """What was asked so far, oldest first."""
+        return list(self.server.app.state.requests)
+
+    def set_faults(self, *rules: dict[str, Any]) -> None:
+        """Replace the fault rules; with none, behave again."""
+        answer = self.http().put("/sandbox/faults", json=rules)
+        assert answer.status_code == 200, answer.text
+
+    def http(self, token: str | None = "full") -> httpx.Client:  # noqa: S107 - a token's name
+        """A plain HTTP client with one of the tokens, closed when the test ends."""
+        headers = {} if token is None else {"Authorization": f"Bearer {self.tokens[token]}"}
+        # Loading certificates would take longer than most tests do.
+        client = httpx.Client(base_url=self.url, headers=headers, verify=False, timeout=30)  # noqa: S501 - loopback, no TLS
+        return self._open.enter_context(client)
+
+    def close(self) -> None:
+        """Close the clients and the database."""
+        self._open.close()
+        self.store.close()
+
+
+def ids(items: Sequence[dict[str, Any]]) -> list[str]:
+    """The ids of a page's items."""
+    return [item["id"] for item in items]
