@@ -26,12 +26,12 @@
 
 Every error says what happened (its text), what to try next (``hint``), whether a retry can
 help (``retry``), and whether Losant may have changed something (``changed``). The text never
-holds a token, a raw body or markup.
+holds a token, a raw body or markup. ``describe`` puts all of it into one short paragraph.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 Changed = Literal["nothing", "unknown"]
 
@@ -39,11 +39,14 @@ Changed = Literal["nothing", "unknown"]
 class LosantMcpError(Exception):
     """The root. ``str(error)`` is what happened, in one or two sentences."""
 
-    retry: ClassVar[bool] = False
+    retry: bool = False
     """Whether the very same request may succeed a little later."""
 
     changed: Changed = "nothing"
     """What is known of a write that ended so: nothing changed, or it cannot be told."""
+
+    writes: bool = False
+    """Whether a write was on its way, so that a reader wants to know what changed."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -189,3 +192,45 @@ class JobFailed(LosantMcpError):
     def __init__(self, message: str, *, status: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+
+
+# ---- in words ------------------------------------------------------------------------------
+
+MAX_DESCRIPTION = 600
+
+
+def describe(error: LosantMcpError) -> str:
+    """The whole error in at most 600 characters: what happened, what to do, what changed.
+
+    What changed comes last and is never cut; message and hint share the rest.
+    """
+    unclear = error.writes and error.changed == "unknown"
+    tail = [] if unclear else _retry_advice(error)
+    if unclear:
+        tail.append("Losant may have done it all the same: look before you repeat it.")
+    elif error.writes:
+        tail.append("Nothing was changed.")
+    ending = " ".join(tail)
+    room = MAX_DESCRIPTION - len(ending) - 1
+    message = _cut(_sentence(str(error)), room)
+    hint = _sentence(error.hint)
+    if hint and len(message) + 1 + len(hint) > room:
+        message = _cut(message, max(room - len(hint) - 1, room // 2))
+        hint = _cut(hint, room - len(message) - 1)
+    return " ".join(part for part in (message, hint, ending) if part)
+
+
+def _retry_advice(error: LosantMcpError) -> list[str]:
+    if not error.retry:
+        return []
+    wait = getattr(error, "retry_after", None)
+    return [f"A retry may help in {wait:.0f} s." if wait else "A retry may help a little later."]
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in '.!?…"' else f"{text}."
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
