@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
-from losant_mcp.api.events import CallbackUrl, EmailText
 from losant_mcp.api.query import AdvancedDeviceQuery
-from losant_mcp.api.types import DeviceIds, DeviceTags, Key, Omit, RequestModel, ResponseModel
+from losant_mcp.api.types import (
+    CallbackUrl,
+    DeviceIds,
+    DeviceTags,
+    EmailText,
+    Key,
+    Omit,
+    OpenRequestModel,
+    RequestModel,
+    ResponseModel,
+)
 
 Aggregation = Literal[
     "FIRST", "LAST", "COUNT", "MAX", "MIN", "MEDIAN", "MEAN", "SUM", "STD_DEV", "NONE"
@@ -43,6 +52,9 @@ class TimeAtValue(RequestModel):
     options: TimeAtValueOptions
 
 
+LongAggregation = Annotated[AggregationType | TimeAtValue, Field(discriminator="type")]
+
+
 class TimeSeriesQuery(RequestModel):
     """Times in ms since the epoch, ``duration`` and ``resolution`` in ms.
 
@@ -54,7 +66,7 @@ class TimeSeriesQuery(RequestModel):
     end: Omit[int | float] = None
     duration: Omit[int | float] = None
     resolution: Omit[int | float] = None
-    aggregation: Omit[Aggregation | AggregationType | TimeAtValue] = None
+    aggregation: Omit[Aggregation | LongAggregation] = None
     attributes: Omit[list[Key]] = None
     deviceIds: Omit[DeviceIds] = None
     deviceTags: Omit[DeviceTags] = None
@@ -73,10 +85,8 @@ class LastValueQuery(RequestModel):
     end: Omit[int | float] = None
 
 
-class DevicesDataExportOptions(RequestModel):
-    """What the file holds; unknown keys pass, as they do at Losant."""
-
-    model_config = ConfigDict(extra="allow")
+class DevicesDataExportOptions(OpenRequestModel):
+    """What the file holds."""
 
     includeDate: Omit[bool] = None
     includeID: Omit[bool] = None
@@ -109,7 +119,7 @@ class DeviceSeries(ResponseModel):
     """One device's points."""
 
     name: str
-    tags: dict[str, list[str]] = {}
+    tags: dict[str, Any] = {}
     points: list[Point]
 
 
@@ -135,11 +145,11 @@ class LastValue(ResponseModel):
 class LastValueData(ResponseModel):
     """The last values by device id; a device without data is absent."""
 
-    model_config = ConfigDict(extra="allow")
-
-    __pydantic_extra__: dict[str, LastValue]
+    # A field that says something else, such as ``_type``, stays what it is.
+    __pydantic_extra__: dict[str, Annotated[LastValue | Any, Field(union_mode="left_to_right")]]
 
     @property
     def devices(self) -> dict[str, LastValue]:
         """The values by device id."""
-        return dict(self.__pydantic_extra__ or {})
+        fields = self.__pydantic_extra__ or {}
+        return {key: value for key, value in fields.items() if isinstance(value, LastValue)}

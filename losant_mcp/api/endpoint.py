@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from losant_mcp.api.query import QueryBody
+from losant_mcp.api.query import QueryBody, Subject
 from losant_mcp.api.types import RequestModel, RequestRoot, ResponseModel
 
 BASE_URL = "https://api.losant.com"
@@ -33,7 +33,10 @@ ParamKind = Literal["string", "integer", "boolean", "json", "tags", "strings"]
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A query parameter. ``json`` is JSON text; ``tags`` and ``strings`` are bracketed arrays."""
+    """A query parameter. ``json`` is JSON text; ``tags`` and ``strings`` are bracketed arrays.
+
+    ``subject`` is what an advanced query in it is about.
+    """
 
     name: str
     kind: ParamKind = "string"
@@ -41,6 +44,7 @@ class Param:
     enum: tuple[str, ...] = ()
     required: bool = False
     pattern: str = ""
+    subject: Subject | None = None
 
 
 Body = type[RequestModel] | type[RequestRoot[Any]]

@@ -41,7 +41,9 @@ _DEVICES = f"{_APPLICATION}/devices"
 _JOBS = f"{_APPLICATION}/jobLogs"
 
 _STATE = Param("state", enum=events.STATES)
-_QUERY = Param("query", "json")
+_EVENT_QUERY = Param("query", "json", subject=query.EVENTS)
+_DEVICE_QUERY = Param("query", "json", subject=query.DEVICES)
+_JOB_QUERY = Param("query", "json", subject=query.JOB_LOGS)
 _NOTIFY = (Param("email"), Param("callbackUrl"))
 _ROW_PAGE = (
     Param("sortColumn"),
@@ -71,7 +73,7 @@ EVENTS_GET = Endpoint(
         *_sort(events.EventSortField, "creationDate", "desc"),
         *_filter("subject"),
         _STATE,
-        _QUERY,
+        _EVENT_QUERY,
     ),
 )
 EVENTS_POST = Endpoint(
@@ -92,7 +94,7 @@ EVENTS_PATCH = Endpoint(
     Effect.OVERWRITE,
     {**_SUCCESS, **_QUEUED},
     scopes("events.patch"),
-    params=(*_filter("subject"), _STATE, _QUERY, *_NOTIFY),
+    params=(*_filter("subject"), _STATE, _EVENT_QUERY, *_NOTIFY),
     body=events.EventPatch,
     body_required=True,
 )
@@ -123,7 +125,7 @@ EVENTS_MOST_RECENT_BY_SEVERITY = Endpoint(
     Effect.READ,
     {200: events.EventPlusNewCount},
     scopes("events.mostRecentBySeverity", "read"),
-    params=(Param("filter"), _QUERY),
+    params=(Param("filter"), _EVENT_QUERY),
     errors=(404,),
 )
 EVENT_GET = Endpoint(
@@ -358,7 +360,7 @@ DEVICES_GET = Endpoint(
         Param("deviceClass", "strings", enum=get_args(lookup.DeviceClass)),
         Param("tagFilter", "tags"),
         Param("parentId"),
-        _QUERY,
+        _DEVICE_QUERY,
         *_DEVICE_SHAPE,
         Param("queryDeleted", "boolean"),
     ),
@@ -379,7 +381,7 @@ APPLICATION_JOB_LOGS_GET = Endpoint(
     Effect.READ,
     {200: lookup.JobLogs},
     scopes("applicationJobLogs.get", "read"),
-    params=(*_sort(lookup.JobSortField, "runQueuedAt", "asc"), _QUERY),
+    params=(*_sort(lookup.JobSortField, "runQueuedAt", "asc"), _JOB_QUERY),
 )
 APPLICATION_JOB_LOG_GET = Endpoint(
     "applicationJobLog.get",

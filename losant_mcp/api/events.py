@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from losant_mcp.api.query import AdvancedEventQuery
 from losant_mcp.api.types import (
+    CallbackUrl,
+    Count,
     Description,
+    EmailText,
+    Json,
     Key,
     Name,
     ObjectId,
@@ -17,6 +21,7 @@ from losant_mcp.api.types import (
     RequestModel,
     ResponseModel,
     TagText,
+    Text,
 )
 
 Level = Literal["info", "warning", "error", "critical"]
@@ -34,17 +39,13 @@ STATES: tuple[State, ...] = ("new", "acknowledged", "resolved")
 
 MAX_EVENT_UPDATES = 100
 
-EmailText = Annotated[str, StringConstraints(max_length=1024, pattern=r"^[^@\s]+@[^@\s]+$")]
-CallbackUrl = Annotated[str, StringConstraints(max_length=1024, pattern=r"^https?://[^\s]+$")]
-"""Losant takes any URI; we send callbacks to http(s) only."""
-
 EventTags = dict[Key, TagText]
 
 
 class DollarDate(RequestModel):
     """A date as ``{"$date": "2026-01-01T00:00:00.000Z"}``."""
 
-    date: str = Field(alias="$date")
+    date: Text = Field(alias="$date")
 
 
 class EventPost(RequestModel):
@@ -54,10 +55,10 @@ class EventPost(RequestModel):
     subject: Name
     state: Omit[State] = None
     message: Omit[Description] = None
-    data: Any = None
+    data: Json = None
     deviceId: Omit[ObjectId] = None
     eventTags: Omit[EventTags] = None
-    creationDate: Omit[str | int | float | DollarDate] = None
+    creationDate: Omit[Text | int | float | DollarDate] = None
     disableTagChangeTracking: Omit[bool] = None
 
 
@@ -69,7 +70,7 @@ class EventPatch(RequestModel):
     subject: Omit[Name] = None
     deviceId: ObjectId | None = None
     comment: Omit[Description] = None
-    data: Any = None
+    data: Json = None
     eventTags: Omit[EventTags] = None
 
 
@@ -103,7 +104,7 @@ class EventUpdate(ResponseModel):
 class Event(ResponseModel):
     """An event (schema ``event``); dates are ISO 8601 in UTC."""
 
-    id: str
+    id: str = ""
     eventId: str | None = None
     applicationId: str | None = None
     creationDate: str | None = None
@@ -126,7 +127,7 @@ class Event(ResponseModel):
 class Events(PageFields):
     """A page of events."""
 
-    items: list[Event]
+    items: list[Event] = []
     state: str | None = None
     query: dict[str, Any] | None = None
 
@@ -135,10 +136,10 @@ class EventPlusNewCount(ResponseModel):
     """The most severe new event, and how many are new; ``event`` is None where none is."""
 
     event: Event | None = None
-    newCount: int = 0
+    newCount: Count = 0
 
 
 class EventsDeleted(ResponseModel):
     """How many events a bulk delete removed."""
 
-    removed: int
+    removed: Count = 0

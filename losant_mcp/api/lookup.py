@@ -24,9 +24,9 @@ JOB_ENDED = ("completed", "errored", "failed")
 class Application(ResponseModel):
     """An application, which holds everything else."""
 
-    id: str
+    id: str = ""
     applicationId: str | None = None
-    name: str
+    name: str = ""
     description: str | None = None
     creationDate: str | None = None
     lastUpdated: str | None = None
@@ -39,22 +39,22 @@ class Application(ResponseModel):
 class Applications(PageFields):
     """A page of applications."""
 
-    items: list[Application]
+    items: list[Application] = []
 
 
 class Device(ResponseModel):
     """A device; tags and attributes are arrays, or maps where they were asked for as such."""
 
-    id: str
+    id: str = ""
     deviceId: str | None = None
     applicationId: str | None = None
-    name: str
+    name: str = ""
     description: str | None = None
     creationDate: str | None = None
     lastUpdated: str | None = None
     deletedAt: str | None = None
     deviceClass: str | None = None
-    tags: list[dict[str, str]] | dict[str, list[str]] | None = None
+    tags: list[dict[str, Any]] | dict[str, Any] | None = None
     attributes: list[dict[str, Any]] | dict[str, Any] | None = None
     connectionInfo: dict[str, Any] | None = None
     gatewayId: str | None = None
@@ -65,14 +65,14 @@ class Device(ResponseModel):
 class Devices(PageFields):
     """A page of devices."""
 
-    items: list[Device]
+    items: list[Device] = []
     query: dict[str, Any] | None = None
 
 
 class JobLog(ResponseModel):
     """A background job; ``output`` holds what it made: download URLs, counts."""
 
-    id: str
+    id: str = ""
     jobId: str | None = None
     name: str | None = None
     status: str | None = None
@@ -90,5 +90,5 @@ class JobLog(ResponseModel):
 class JobLogs(PageFields):
     """A page of job logs."""
 
-    items: list[JobLog]
+    items: list[JobLog] = []
     query: dict[str, Any] | None = None

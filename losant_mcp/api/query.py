@@ -3,8 +3,9 @@
 ``parse_query`` checks a query fully and returns it as a tree (``query_tree``), which
 the sandbox turns into SQL. Source of the grammar: the schemas ``advancedQuery``,
 ``advancedEventQuery``, ``advancedDeviceQuery`` and ``advancedApplicationJobLogQuery`` that the
-official client publishes. Two rules are ours: a depth of at most 50, and, where the columns of
-a table are known, no unknown column (Losant calls such a query invalid, too).
+official client publishes. Four rules are ours: a depth of at most 50; no unknown field in a
+query over job logs, whose schema alone is open; no text that UTF-8 cannot carry; and, where the
+columns of a table are known, no unknown column (Losant calls such a query invalid, too).
 
 Meaning, as in MongoDB: all keys and operators of an object must hold; ``$ne``, ``$nin`` and
 ``$nor`` also match what is null or missing; values of different types are never equal and never
@@ -18,7 +19,7 @@ import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -37,7 +38,7 @@ from losant_mcp.api.query_tree import (
     Text,
     TextTest,
 )
-from losant_mcp.api.types import KEY, OBJECT_ID, JsonObject, RequestRoot, Scalar
+from losant_mcp.api.types import KEY, OBJECT_ID, JsonObject, RequestRoot, Scalar, is_unicode
 from losant_mcp.errors import InvalidQuery
 
 Kind = Literal["value", "id", "tags"]
@@ -129,7 +130,9 @@ class _Parser:
             )
         )
 
-    def member(self, key: str, value: object, path: str, depth: int) -> Node:
+    def member(self, key: object, value: object, path: str, depth: int) -> Node:
+        if not isinstance(key, str):
+            raise InvalidQuery(path, "a field's name must be a string")
         if key in LOGIC:
             if not isinstance(value, list):
                 raise InvalidQuery(path, f"must be an array of queries, not {_kind_of(value)}")
@@ -156,7 +159,8 @@ class _Parser:
         if not self.subject.open:
             raise InvalidQuery(
                 path,
-                f"{self.subject.name} cannot be queried by {name[:60]!r}{_nearest(name, self.subject.fields)}",
+                f"{self.subject.name} cannot be queried by {name[:60]!r}"
+                f"{nearest(name, self.subject.fields)}",
                 hint=f"Fields: {', '.join(self.subject.fields)}.",
             )
         if not _key.match(name):
@@ -167,7 +171,7 @@ class _Parser:
             known = (*self.columns, *self.subject.fields)
             raise InvalidQuery(
                 path,
-                f"there is no column {name[:60]!r}{_nearest(name, known)}",
+                f"there is no column {name[:60]!r}{nearest(name, known)}",
                 hint=f"Columns: {', '.join(known)[:300]}.",
             )
         return "value"
@@ -187,7 +191,7 @@ def _value(name: str, raw: object, path: str) -> Node:
         elif operator in TEXT_TESTS:
             if not isinstance(value, str) or not value:
                 raise InvalidQuery(here, "must be a string that is not empty")
-            tests.append(Text(name, operator, value, ignore_case))
+            tests.append(Text(name, operator, _unicode(value, here), ignore_case))
         elif operator in SETS:
             tests.append(Among(name, _set(value, here), operator == "$nin"))
         elif operator != "$ci":
@@ -240,7 +244,7 @@ def _plain_tags(name: str, raw: object, path: str) -> Node:
         tests = {key: _tag_text(value, _join(path, key)) for key, value in raw.items()}
         return HasTag(name, tests.get("$tagKey"), tests.get("$tagValue"))
     for key in raw:
-        if not isinstance(key, str) or not _tag_key.match(key):
+        if not isinstance(key, str) or not _tag_key.match(key) or not is_unicode(key):
             raise InvalidQuery(_join(path, str(key)), "is neither a tag's key nor an operator here")
     return And(tuple(TagIs(name, key, _tag_text(v, _join(path, key))) for key, v in raw.items()))
 
@@ -259,16 +263,28 @@ def _tag_text(raw: object, path: str) -> TagText:
 
 
 def _short(value: str | None, path: str) -> str | None:
-    if value is not None and len(value) > MAX_TAG_TEXT:
+    if value is None:
+        return None
+    if len(value) > MAX_TAG_TEXT:
         raise InvalidQuery(path, f"is longer than {MAX_TAG_TEXT} characters")
+    return _unicode(value, path)
+
+
+def _unicode(value: str, path: str) -> str:
+    if not is_unicode(value):
+        raise InvalidQuery(path, "is not valid Unicode text")
     return value
 
 
 def _scalar(raw: object, path: str) -> Scalar:
-    if raw is None or isinstance(raw, (str, bool, int)):
+    if isinstance(raw, str):
+        return _unicode(raw, path)
+    if raw is None or isinstance(raw, (bool, int)):
         return raw
-    if isinstance(raw, float) and math.isfinite(raw):
-        return raw
+    if isinstance(raw, float):
+        if math.isfinite(raw):
+            return raw
+        raise InvalidQuery(path, "must be a finite number")
     raise InvalidQuery(
         path,
         f"must be a string, a number, true, false or null, not {_kind_of(raw)}",
@@ -299,22 +315,25 @@ def _object_id_or_null(raw: object, path: str) -> str | None:
 
 def _at_most_100(items: list[Any], path: str) -> None:
     if len(items) > MAX_ITEMS:
+        operator = path.rpartition(".")[2]
+        joined_by = {"$in": "$or", "$nin": "$and", "$nor": "$and"}.get(operator, operator)
         raise InvalidQuery(
             path,
             f"has {len(items)} items; the limit is {MAX_ITEMS}",
-            hint="Split them over several sets inside an $or.",
+            hint=f"Split them over several {operator} inside one {joined_by}.",
         )
 
 
 def _unknown_operator(operator: object, path: str, known: tuple[str, ...]) -> InvalidQuery:
     return InvalidQuery(
         path,
-        f"unknown operator{_nearest(str(operator), known)}",
+        f"unknown operator{nearest(str(operator), known)}",
         hint=f"Operators: {', '.join(known)}.",
     )
 
 
-def _nearest(name: str, known: Collection[str]) -> str:
+def nearest(name: str, known: Collection[str]) -> str:
+    """``; did you mean 'level'?`` for a name that is close to a known one, else nothing."""
     folded = {k.casefold(): k for k in known}
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
@@ -336,31 +355,33 @@ def _kind_of(raw: object) -> str:
 class QueryBody(RequestRoot[JsonObject]):
     """A whole advanced query as a request body, checked when it is built."""
 
+    subject: ClassVar[Subject]
+
     @model_validator(mode="after")
     def _check(self) -> QueryBody:
-        parse_query(self.root, _BODIES[type(self).__name__])
+        parse_query(self.root, self.subject)
         return self
 
 
 class AdvancedQuery(QueryBody):
     """A query over the rows of a data table."""
 
+    subject = ROWS
+
 
 class AdvancedEventQuery(QueryBody):
     """A query over events."""
+
+    subject = EVENTS
 
 
 class AdvancedDeviceQuery(QueryBody):
     """A query over devices."""
 
+    subject = DEVICES
+
 
 class AdvancedApplicationJobLogQuery(QueryBody):
     """A query over job logs."""
 
-
-_BODIES = {
-    "AdvancedQuery": ROWS,
-    "AdvancedEventQuery": EVENTS,
-    "AdvancedDeviceQuery": DEVICES,
-    "AdvancedApplicationJobLogQuery": JOB_LOGS,
-}
+    subject = JOB_LOGS

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from losant_mcp.api.events import CallbackUrl, EmailText
 from losant_mcp.api.query import AdvancedQuery
 from losant_mcp.api.types import (
+    AnySortDirection,
+    CallbackUrl,
+    Count,
     Description,
+    EmailText,
     Key,
     Name,
     Omit,
+    OpenRequestModel,
     PageFields,
     RequestModel,
     RequestRoot,
     ResponseModel,
+    Scalar,
+    Text,
 )
 
 DataType = Literal["string", "number", "boolean"]
@@ -30,7 +36,7 @@ MAX_COLUMNS = 50
 MAX_INSERT_ROWS = 25_000
 """Rows in one insert (the unreleased client 4.2.1 publishes this cap)."""
 
-Cell = Annotated[str | int | float | bool | None, Field(union_mode="left_to_right")]
+Cell = Annotated[Text | int | float | bool | None, Field(union_mode="left_to_right")]
 """A row's value. Rows are flat: no arrays, no objects."""
 
 Row = Annotated[dict[Key, Cell], Field(max_length=MAX_COLUMNS)]
@@ -42,7 +48,7 @@ class DataTableColumn(RequestModel):
     name: Key
     dataType: DataType
     constraint: Constraint
-    defaultValue: Omit[str | int | float | bool] = None
+    defaultValue: Omit[Text | int | float | bool] = None
 
 
 class DataTablePost(RequestModel):
@@ -68,13 +74,11 @@ class RowUpdate(RequestRoot[Row]):
     """The columns to change; the others stay (schema ``dataTableRowInsertUpdate``)."""
 
 
-class RowsQueryOptions(RequestModel):
-    """Which rows to export, and in which order; unknown keys pass, as they do at Losant."""
+class RowsQueryOptions(OpenRequestModel):
+    """Which rows to export, and in which order."""
 
-    model_config = ConfigDict(extra="allow")
-
-    sortColumn: Omit[str] = None
-    sortDirection: Omit[Literal["asc", "desc", "ASC", "DESC", ""]] = None
+    sortColumn: Omit[Text] = None
+    sortDirection: Omit[AnySortDirection] = None
     limit: Omit[int | float] = None
     offset: Omit[int | float] = None
 
@@ -94,18 +98,18 @@ class Column(ResponseModel):
     name: str
     dataType: str
     constraint: str | None = None
-    defaultValue: str | int | float | bool | None = None
+    defaultValue: Scalar = None
 
 
 class DataTable(ResponseModel):
     """A data table's definition; ``summary`` is newer than API 1.30.0."""
 
-    id: str
+    id: str = ""
     dataTableId: str | None = None
     applicationId: str | None = None
     creationDate: str | None = None
     lastUpdated: str | None = None
-    name: str
+    name: str = ""
     description: str | None = None
     columns: list[Column] = []
     summary: dict[str, Any] | None = None
@@ -114,13 +118,13 @@ class DataTable(ResponseModel):
 class DataTables(PageFields):
     """A page of data tables."""
 
-    items: list[DataTable]
+    items: list[DataTable] = []
 
 
 class DataTableRow(ResponseModel):
     """A row: its id, its two dates, and its columns as extra fields."""
 
-    id: str
+    id: str = ""
     createdAt: str | None = None
     updatedAt: str | None = None
 
@@ -128,11 +132,11 @@ class DataTableRow(ResponseModel):
 class DataTableRows(ResponseModel):
     """A page of rows, each a plain JSON object; ``totalCount`` counts all that match."""
 
-    items: list[dict[str, Any]]
-    count: int
-    totalCount: int
-    limit: int | None = None
-    offset: int | None = None
+    items: list[dict[str, Any]] = []
+    count: Count = 0
+    totalCount: Count = 0
+    limit: Count | None = None
+    offset: Count | None = None
     sortColumn: str | None = None
     sortDirection: str | None = None
     dataTableId: str | None = None
@@ -141,21 +145,33 @@ class DataTableRows(ResponseModel):
 
 
 class RowsInserted(ResponseModel):
-    """What an insert made: ``id`` for one row, ``rowIds`` and ``count`` for many."""
+    """What an insert made: the row itself where one was sent, ``rowIds`` and ``count`` for many.
+
+    Only ``id`` tells the two apart: a row may have columns called ``rowIds`` and ``count``.
+    """
 
     id: str | None = None
     createdAt: str | None = None
     updatedAt: str | None = None
-    count: int | None = None
-    rowIds: list[str] | None = None
+    count: Scalar = None
+    rowIds: list[str] | Scalar = None
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the rows made, in the order they were given."""
-        return [self.id] if self.id is not None else list(self.rowIds or ())
+        """The ids of the rows made, as many as Losant tells (API 1.30.0: at most 1,000)."""
+        if self.id is not None:
+            return [self.id]
+        return list(self.rowIds) if isinstance(self.rowIds, list) else []
+
+    @property
+    def inserted(self) -> int:
+        """How many rows were made."""
+        if self.id is None and isinstance(self.count, (int, float)):
+            return int(self.count)
+        return len(self.ids)
 
 
 class RowsDeleted(ResponseModel):
     """How many rows a bulk delete removed."""
 
-    removed: int
+    removed: Count = 0
