@@ -85,6 +85,10 @@ def system_clock() -> int:
     return time.time_ns() // 1_000_000
 
 
+def _casefold(text: str | None) -> str | None:
+    return None if text is None else text.casefold()
+
+
 class Store:
     """The database. ``clock`` returns ms since the epoch; a test may hand in its own."""
 
@@ -98,6 +102,8 @@ class Store:
         )
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA synchronous = NORMAL")
+        # SQLite folds ASCII only.
+        self._connection.create_function("casefold", 1, _casefold, deterministic=True)
         if not self._connection.execute("SELECT 1 FROM sqlite_master").fetchone():
             self._connection.executescript(SCHEMA)
         self._counter = secrets.randbits(24)
@@ -126,6 +132,13 @@ class Store:
         """The rows of a SELECT: for tests, which look at what is really stored."""
         with self._lock:
             return self._connection.execute(sql, parameters).fetchall()
+
+    def copy(self) -> Store:
+        """The same content in memory, in a database of its own."""
+        copy = Store(clock=self.clock)
+        with self._lock:
+            self._connection.backup(copy._connection)
+        return copy
 
     def close(self) -> None:
         """Close the database; the store cannot be used any more."""
