@@ -18,7 +18,7 @@ from losant_mcp.errors import ConfigurationError
 
 Access = Literal["read", "write", "full"]
 
-_ALLOWED_EFFECTS: Mapping[Access, frozenset[Effect]] = {
+ALLOWED_EFFECTS: Mapping[Access, frozenset[Effect]] = {
     "read": frozenset({Effect.READ}),
     "write": frozenset({Effect.READ, Effect.WRITE, Effect.OVERWRITE, Effect.EXPORT}),
     "full": frozenset(Effect),
@@ -117,7 +117,7 @@ class Policy:
     ) -> Allowed | Refusal:
         """Whether this request may go; ``params`` and ``body`` are JSON data as it will be sent."""
         params = params or {}
-        if endpoint.effect not in _ALLOWED_EFFECTS[self.access]:
+        if endpoint.effect not in ALLOWED_EFFECTS[self.access]:
             return _refuse_effect(endpoint, self.access)
         if refusal := self._check_target(path_params):
             return refusal

@@ -20,17 +20,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "losant_mcp"
 
-_BELOW_CLIENT = {"errors", "api", "config", "policy"}
+_BELOW_CLIENT = {"errors", "text", "api", "config", "claims", "policy"}
 _BELOW_TOOLS = _BELOW_CLIENT | {"client", "guard", "analysis"}
 _BELOW_SERVER = _BELOW_TOOLS | {"tools", "resources", "prompts"}
 
 # A layer may always import itself and the root, which holds nothing but the version.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "text": set(),
     "api": {"errors"},
     # The contract's other face: it must never agree with the client by sharing its code.
     "sandbox": {"errors", "api"},
     "config": {"errors", "api"},
+    "claims": set(),
     "policy": {"errors", "api"},
     "client": _BELOW_CLIENT,
     "guard": _BELOW_CLIENT | {"client"},

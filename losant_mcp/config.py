@@ -1,0 +1,270 @@
+"""The settings: environment and flags, read once into one frozen object.
+
+Nothing else reads the environment. What decides who is asked, what may be reached and where
+state lies (marked ``protected``) comes from the environment or a flag, never from a file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+
+from losant_mcp.api.endpoint import BASE_URL
+from losant_mcp.api.types import ObjectId
+from losant_mcp.errors import ConfigurationError
+
+Access = Literal["read", "write", "full"]
+Toolset = Literal["events", "tables", "data", "lookup", "analysis", "safety", "guides"]
+TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
+
+PREFIX = "LOSANT_MCP_"
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+def _toolsets(value: Any) -> Any:
+    parts = _split(value)
+    return TOOLSETS if parts == ("all",) else parts
+
+
+def _time_zone(value: str) -> str:
+    if value != "system":
+        try:
+            zoneinfo.ZoneInfo(value)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+            near = difflib.get_close_matches(value, zoneinfo.available_timezones(), n=1)
+            raise ValueError(
+                f"unknown time zone{f'; did you mean {near[0]}?' if near else ''}"
+            ) from None
+    return value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+def _setting(variable: str, meaning: str, *, protected: bool = False, **field: Any) -> Any:
+    return Field(
+        description=meaning,
+        json_schema_extra={"variable": variable, "protected": protected},
+        **field,
+    )
+
+
+class Settings(BaseModel):
+    """Every setting, with its default. Build it with ``load_settings``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    api_token: SecretStr | None = _setting(
+        "LOSANT_API_TOKEN", "A Losant API token: user, application or device.", default=None
+    )
+    api_url: str = _setting(
+        "LOSANT_API_URL",
+        "Where the API is; https, or http on loopback.",
+        protected=True,
+        default=BASE_URL,
+        pattern=r"^https?://[^\s/?#@]+/?$",
+    )
+    application_id: ObjectId | None = _setting(
+        "LOSANT_APPLICATION_ID", "Binds the server to one application.", default=None
+    )
+    access: Access = _setting(
+        "LOSANT_MCP_ACCESS",
+        "read: look only. write: also create, change and export. full: also delete.",
+        protected=True,
+        default="full",
+    )
+    toolsets: Annotated[tuple[Toolset, ...], BeforeValidator(_toolsets)] = _setting(
+        "LOSANT_MCP_TOOLSETS", "Which groups of tools are listed.", default=TOOLSETS
+    )
+    confirm: Literal["human", "preview", "block"] = _setting(
+        "LOSANT_MCP_CONFIRM",
+        "Who says yes to destruction: a person, a second call (headless), or nobody.",
+        protected=True,
+        default="human",
+    )
+    ask: Literal["auto", "page", "form"] = _setting(
+        "LOSANT_MCP_ASK",
+        "How a person is asked: the client's form where there is one, or always the page.",
+        protected=True,
+        default="auto",
+    )
+    approve: Literal["session", "pin"] = _setting(
+        "LOSANT_MCP_APPROVE",
+        "What an approval on the page needs: the browser session opened here, or the PIN.",
+        protected=True,
+        default="session",
+    )
+    confirm_above: int = _setting(
+        "LOSANT_MCP_CONFIRM_ABOVE",
+        "update_events asks when it reaches more events than this.",
+        default=25,
+        ge=0,
+    )
+    max_delete: int = _setting(
+        "LOSANT_MCP_MAX_DELETE",
+        "Most objects that one call may delete.",
+        default=10_000,
+        ge=1,
+        le=10_000,
+    )
+    deny: Names = _setting(
+        "LOSANT_MCP_DENY",
+        "Tools and data tables (names or ids) that are never touched.",
+        default=(),
+    )
+    callback_prefixes: Names = _setting(
+        "LOSANT_MCP_CALLBACK_PREFIXES", "URL prefixes that callbacks may go to.", default=()
+    )
+    email_domains: Names = _setting(
+        "LOSANT_MCP_EMAIL_DOMAINS", "Domains that notifications may be mailed to.", default=()
+    )
+    result_tokens: int = _setting(
+        "LOSANT_MCP_RESULT_TOKENS",
+        "The most tokens of one result (estimated).",
+        default=8000,
+        ge=500,
+        le=100_000,
+    )
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = _setting(
+        "LOSANT_MCP_TIME_ZONE", "The zone of times without one, and of 'today'.", default="system"
+    )
+    max_rows: int = _setting(
+        "LOSANT_MCP_MAX_ROWS", "Most rows that one SQL load may fetch.", default=1_000_000, ge=1
+    )
+    state_dir: Path | None = _setting(
+        "LOSANT_MCP_STATE_DIR",
+        "Where plans, backups and the audit lie; the platform's data folder if left out.",
+        protected=True,
+        default=None,
+    )
+    state_url: SecretStr | None = _setting(
+        "LOSANT_MCP_STATE_URL",
+        "Shared state of several replicas, as redis://…",
+        protected=True,
+        default=None,
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "LOSANT_MCP_LOG_LEVEL", "How much is logged to standard error.", default="info"
+    )
+    log_format: Literal["text", "json"] = _setting(
+        "LOSANT_MCP_LOG_FORMAT", "The form of log lines.", default="text"
+    )
+
+    @field_validator("api_token")
+    @classmethod
+    def _token_is_one_word(cls, token: SecretStr | None) -> SecretStr | None:
+        value = token.get_secret_value() if token else ""
+        if token is not None and (not value or not value.isascii() or len(value.split()) != 1):
+            raise ValueError("must be one word of ASCII characters")
+        return token
+
+    @property
+    def sandboxed(self) -> bool:
+        """Whether the API is not Losant's own."""
+        return self.api_url.rstrip("/") != BASE_URL
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting, by its attribute's name."""
+    extra = Settings.model_fields[name].json_schema_extra
+    assert isinstance(extra, dict)
+    return str(extra["variable"])
+
+
+def is_protected(name: str) -> bool:
+    """Whether a setting may not come from a file."""
+    extra = Settings.model_fields[name].json_schema_extra
+    assert isinstance(extra, dict)
+    return bool(extra["protected"])
+
+
+VARIABLES: Mapping[str, str] = {variable(name): name for name in Settings.model_fields}
+"""Every environment variable, and the attribute that it sets."""
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    flags: Mapping[str, Any] | None = None,
+    file: Mapping[str, str | None] | None = None,
+) -> Settings:
+    """The settings: ``flags`` (by attribute) before the environment before a file's variables.
+
+    An empty variable counts as not set. Raises ConfigurationError for an unknown
+    ``LOSANT_MCP_*`` variable, a protected setting in the file, and a value that does not fit;
+    the text names the variable, never the value of a secret.
+    """
+    values: dict[str, Any] = {}
+    for name, value in (file or {}).items():
+        attribute = _known(name)
+        if attribute is None:
+            continue
+        if is_protected(attribute):
+            raise ConfigurationError(
+                f"{name} may not come from a file.",
+                hint="Set it in the environment or by a flag: it decides what is protected.",
+            )
+        if value:
+            values[attribute] = value
+    for name, value in environ.items():
+        attribute = _known(name)
+        if attribute is not None and value:
+            values[attribute] = value
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ConfigurationError(_readable(error)) from None
+
+
+def _known(name: str) -> str | None:
+    """The attribute of a variable; None for a variable that is not ours."""
+    if name in VARIABLES:
+        return VARIABLES[name]
+    if name.upper().startswith(PREFIX):
+        near = difflib.get_close_matches(name.upper(), VARIABLES, n=1, cutoff=0)
+        raise ConfigurationError(f"Unknown setting {name}.", hint=f"Did you mean {near[0]}?")
+    return None
+
+
+def _readable(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors(include_url=False, include_input=False, include_context=True):
+        name = str(item["loc"][0])
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{variable(name)}: {message[:1].lower()}{message[1:]}.")
+        given, expected = error_input(error, item), item.get("ctx", {}).get("expected")
+        if isinstance(expected, str) and given:
+            choices = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]
+            if near := difflib.get_close_matches(given.lower(), choices, n=1):
+                lines.append(f"Did you mean {near[0]!r}?")
+    return " ".join(lines)
+
+
+def error_input(error: ValidationError, item: Any) -> str:
+    """What was given for a choice that does not fit; secrets have no choices."""
+    if item["type"] != "literal_error":
+        return ""
+    for full in error.errors(include_url=False):
+        if full["loc"] == item["loc"]:
+            return str(full["input"])
+    return ""

@@ -1,0 +1,150 @@
+"""What a tool is given beside its arguments: client, settings, and this call's own facts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
+from losant_mcp.api.types import RequestModel, RequestRoot
+from losant_mcp.client import LosantClient
+from losant_mcp.config import Settings
+from losant_mcp.errors import InvalidRequest
+from losant_mcp.tools import results
+from losant_mcp.tools.arguments import readable
+from losant_mcp.tools.times import Clock, iso
+
+TIME_FIELDS = {
+    EVENTS.name: {"creationDate", "lastUpdated"},
+    DEVICES.name: {"creationDate", "lastUpdated", "deletedAt", "connectedAt", "disconnectedAt"},
+    JOB_LOGS.name: {"runQueuedAt", "runStartedAt", "runCompletedAt"},
+    ROWS.name: {"createdAt", "updatedAt"},
+}
+
+Body = TypeVar("Body", bound=RequestModel)
+Root = TypeVar("Root", bound=RequestRoot[Any])
+Progress = Callable[[float, float | None, str], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all calls of one server share."""
+
+    settings: Settings
+    client: LosantClient
+    clock: Clock
+    bound_to: str | None = None
+    """The one application of this server, where it is bound."""
+    own_jobs: set[str] = field(default_factory=set)
+    """The job logs of jobs that this server started."""
+
+
+@dataclass
+class Call:
+    """One call of one tool.
+
+    ``arguments`` are as given, for the ``next`` of a page; ``values`` are the same resolved:
+    ids for names, ms for times. Neither holds an argument that was left out.
+    """
+
+    services: Services
+    arguments: dict[str, Any]
+    progress: Progress
+    values: dict[str, Any] = field(default_factory=dict)
+    resolved: dict[str, str] = field(default_factory=dict)
+    """What relative times and names were taken for; told in the result."""
+
+    @property
+    def client(self) -> LosantClient:
+        """The client, through which every request passes."""
+        return self.services.client
+
+    @property
+    def settings(self) -> Settings:
+        """The server's settings."""
+        return self.services.settings
+
+    @property
+    def bound_to(self) -> str | None:
+        """The one application of this server, where it is bound."""
+        return self.services.bound_to
+
+    @property
+    def tokens(self) -> int:
+        """The budget of the result."""
+        return self.settings.result_tokens
+
+    def time(self, value: str | int | float, name: str) -> int:
+        """The time in ms since the epoch; relative ones are told in the result."""
+        ms = self.services.clock.resolve(value, name)
+        if isinstance(value, str):
+            self.resolved[name] = iso(ms)
+        return ms
+
+    def body(self, model: type[Body], **extra: Any) -> Body:
+        """The request body of the arguments that belong to it; ``extra`` wins.
+
+        Raises InvalidRequest where the API's schema refuses a value.
+        """
+        fields = {k: v for k, v in self.values.items() if k in model.model_fields}
+        given = {**fields, **extra}
+        try:
+            return model.model_validate(given)
+        except ValidationError as error:
+            raise InvalidRequest(readable(error, list(model.model_fields))) from None
+
+    def root(self, model: type[Root], value: Any, name: str) -> Root:
+        """A body that is the value itself. Raises InvalidRequest where the schema refuses it."""
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            raise InvalidRequest(f"{name}: {readable(error, ())}") from None
+
+    def query(
+        self, query: dict[str, Any] | None, subject: Subject, *, columns: list[str] | None = None
+    ) -> dict[str, Any] | None:
+        """The query, checked against its grammar, with its times made absolute."""
+        if query is None:
+            return None
+        parse_query(query, subject, columns=columns)
+        absolute = self._absolute(query, TIME_FIELDS[subject.name], "query")
+        assert isinstance(absolute, dict)
+        return absolute
+
+    def _absolute(self, node: Any, times: set[str], path: str) -> Any:
+        if isinstance(node, list):
+            return [self._absolute(item, times, f"{path}[{i}]") for i, item in enumerate(node)]
+        if not isinstance(node, dict):
+            return node
+        return {
+            key: self._moment(value, f"{path}.{key}")
+            if key in times
+            else self._absolute(value, times, f"{path}.{key}")
+            if key.startswith("$")
+            else value
+            for key, value in node.items()
+        }
+
+    def _moment(self, value: Any, path: str) -> Any:
+        if isinstance(value, str):
+            return self.time(value, path)
+        if isinstance(value, dict):
+            return {key: self._moment(inner, f"{path}.{key}") for key, inner in value.items()}
+        if isinstance(value, list):
+            return [self._moment(item, f"{path}[{i}]") for i, item in enumerate(value)]
+        return value
+
+    def listing(self, columns: list[str], items: Any, **more: Any) -> dict[str, Any]:
+        """A columnar result within this server's budget; see ``results.listing``."""
+        if self.resolved:
+            more["resolved"] = self.resolved
+        return results.listing(columns, items, tokens=self.tokens, **more)
+
+    def single(self, name: str, item: Any, **more: Any) -> dict[str, Any]:
+        """A result of one object within this server's budget; see ``results.single``."""
+        if self.resolved:
+            more["resolved"] = self.resolved
+        return results.single(name, item, tokens=self.tokens, **more)

@@ -1,0 +1,306 @@
+"""Tools for events: find, read, raise, acknowledge, resolve, export and delete them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from losant_mcp.api.endpoints import (
+    EVENT_DELETE,
+    EVENT_GET,
+    EVENT_PATCH,
+    EVENTS_DELETE,
+    EVENTS_EXPORT,
+    EVENTS_GET,
+    EVENTS_MOST_RECENT_BY_SEVERITY,
+    EVENTS_PATCH,
+    EVENTS_POST,
+)
+from losant_mcp.api.events import (
+    Event,
+    EventExportFormat,
+    EventPatch,
+    EventPost,
+    EventsExport,
+    EventSortField,
+    Level,
+    State,
+)
+from losant_mcp.api.query import EVENTS
+from losant_mcp.api.types import JobEnqueued, SortDirection
+from losant_mcp.errors import InvalidRequest
+from losant_mcp.tools import results
+from losant_mcp.tools.arguments import AnyJson, ApplicationId, DeviceId, EventId, Time, query_over
+from losant_mcp.tools.call import Call
+from losant_mcp.tools.egress import CallbackUrl, Email
+from losant_mcp.tools.guarded import ApprovalId, not_yet
+from losant_mcp.tools.jobs import started
+from losant_mcp.tools.spec import LISTING, OUTCOME, tool
+
+COLUMNS = ["id", "level", "state", "subject", "deviceName", "deviceId", "creationDate"]
+FIELDS = list(Event.model_fields)
+
+EventQuery = Annotated[dict[str, Any], query_over(EVENTS)]
+Filter = Annotated[str, Field(description="Subject glob: pump*")]
+Tags = Annotated[dict[str, str], Field(description="Tag key to value")]
+Page = Annotated[int, Field(ge=0)]
+PerPage = Annotated[int, Field(ge=1, le=1000)]
+
+
+def selection(
+    call: Call,
+    *,
+    filter: str | None,
+    state: State | None,
+    query: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """The parameters that select events; state beside a query becomes part of it.
+
+    Raises InvalidRequest for ``filter`` beside ``query``: Losant would silently drop the filter.
+    """
+    checked = call.query(query, EVENTS)
+    if checked is None:
+        chosen: dict[str, Any] = {"state": state} if state else {}
+        if filter:
+            chosen |= {"filterField": "subject", "filter": filter}
+        return chosen
+    if filter:
+        raise InvalidRequest(
+            "filter beside query: Losant ignores the filter then.",
+            hint='Put it into the query: {"subject": {"$contains": "pump", "$ci": true}}.',
+        )
+    return {"query": {"$and": [checked, {"state": state}]} if state else checked}
+
+
+@tool("events", EVENTS_GET, title="List events", output=LISTING)
+async def list_events(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    state: State | None = None,
+    filter: Filter | None = None,
+    query: EventQuery | None = None,
+    sortField: EventSortField = "creationDate",
+    sortDirection: SortDirection = "desc",
+    page: Page = 0,
+    perPage: PerPage = 100,
+    fields: Annotated[
+        list[str], Field(description=f"Columns, default {' '.join(COLUMNS)}; also message …")
+    ]
+    | None = None,
+) -> dict[str, Any]:
+    """List events, newest first. For a first overview call summarize_events."""
+    if unknown := [name for name in fields or () if name not in FIELDS]:
+        raise InvalidRequest(f"No such field: {', '.join(unknown)}.", hint=f"{', '.join(FIELDS)}.")
+    chosen = selection(call, filter=filter, state=state, query=query)
+    found = await call.client.events_get(
+        applicationId=applicationId,
+        sortField=sortField,
+        sortDirection=sortDirection,
+        page=page,
+        perPage=perPage,
+        **chosen,
+    )
+    more = {}
+    if not found.items:
+        more["hint"] = await _why_none(call, applicationId, chosen, page, found.totalCount)
+    return call.listing(
+        fields or COLUMNS,
+        [event.to_json() for event in found.items],
+        total=found.totalCount,
+        next_page=results.pages(
+            call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
+        ),
+        **more,
+    )
+
+
+async def _why_none(
+    call: Call, application_id: str, chosen: dict[str, Any], page: int, total: int
+) -> str:
+    if total:
+        return f"Page {page} is past the end: {total} events match."
+    everything = await call.client.events_get(applicationId=application_id, perPage=1)
+    if not chosen or not everything.totalCount:
+        return "The application has no events."
+    conditions = results.compact({k: v for k, v in chosen.items() if k != "filterField"})
+    return (
+        f"None of the application's {everything.totalCount} events matches {conditions[:200]}."
+        " Loosen one condition at a time."
+    )
+
+
+@tool("events", EVENTS_MOST_RECENT_BY_SEVERITY, title="Get the most severe new event")
+async def get_most_severe_event(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    filter: Filter | None = None,
+    query: EventQuery | None = None,
+) -> dict[str, Any]:
+    """Get the most severe event in state new, and how many are new."""
+    chosen = selection(call, filter=filter, state=None, query=query)
+    chosen.pop("filterField", None)
+    found = await call.client.events_most_recent_by_severity(applicationId=applicationId, **chosen)
+    if found.event is None:
+        return {"newCount": found.newCount, "hint": "No event is new."}
+    return call.single("event", found.event.to_json(), newCount=found.newCount)
+
+
+@tool("events", EVENT_GET, title="Get an event")
+async def get_event(
+    call: Call, *, applicationId: ApplicationId, eventId: EventId
+) -> dict[str, Any]:
+    """Get one event whole, with message, data and history."""
+    event = await call.client.event_get(applicationId=applicationId, eventId=eventId)
+    return call.single("event", event.to_json())
+
+
+@tool("events", EVENTS_POST, title="Create an event")
+async def create_event(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    level: Level,
+    subject: Annotated[str, Field(min_length=1, max_length=255)],
+    message: Annotated[str, Field(max_length=32767)] | None = None,
+    state: State = "new",
+    data: AnyJson | None = None,
+    deviceId: DeviceId | None = None,
+    eventTags: Tags | None = None,
+    creationDate: Time | None = None,
+    disableTagChangeTracking: bool | None = None,
+) -> dict[str, Any]:
+    """Raise an event. It may notify people and start workflows."""
+    event = await call.client.events_post(applicationId=applicationId, body=call.body(EventPost))
+    return call.single("event", event.to_json())
+
+
+@tool("events", EVENT_PATCH, title="Update an event")
+async def update_event(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    eventId: EventId,
+    state: State | None = None,
+    level: Level | None = None,
+    subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
+    deviceId: DeviceId | None = None,
+    detachDevice: bool = False,
+    comment: Annotated[str, Field(max_length=32767)] | None = None,
+    data: AnyJson | None = None,
+    eventTags: Tags | None = None,
+) -> dict[str, Any]:
+    """Acknowledge, resolve, comment on or change one event."""
+    body = _patch(call, detachDevice)
+    event = await call.client.event_patch(applicationId=applicationId, eventId=eventId, body=body)
+    return call.single("event", event.to_json())
+
+
+@tool("events", EVENTS_GET, EVENTS_PATCH, title="Update many events", output=OUTCOME)
+async def update_events(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    filter: Filter | None = None,
+    fromState: Annotated[State, Field(description="Only events now in this state")] | None = None,
+    query: EventQuery | None = None,
+    all: Annotated[bool, Field(description="Every event")] = False,
+    state: Annotated[State, Field(description="New state")] | None = None,
+    level: Level | None = None,
+    subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
+    deviceId: DeviceId | None = None,
+    detachDevice: bool = False,
+    comment: Annotated[str, Field(max_length=32767)] | None = None,
+    data: AnyJson | None = None,
+    eventTags: Tags | None = None,
+    email: Email | None = None,
+    callbackUrl: CallbackUrl | None = None,
+    approvalId: ApprovalId | None = None,
+) -> dict[str, Any]:
+    """Change all events that filter, fromState and query select. Many need a person's yes."""
+    body = _patch(call, detachDevice)
+    chosen = selection(call, filter=filter, state=fromState, query=query)
+    if not chosen and not all:
+        raise InvalidRequest(
+            "Nothing selects the events.", hint="Give filter, fromState or query, or all: true."
+        )
+    reached = await call.client.events_get(applicationId=applicationId, perPage=1, **chosen)
+    everything = await call.client.events_get(applicationId=applicationId, perPage=1)
+    count = reached.totalCount
+    unfiltered = count == everything.totalCount and count > 0
+    if (unfiltered and not all) or unfiltered or count > call.settings.confirm_above:
+        not_yet(f"update {'all ' if unfiltered else ''}{count} events")
+    if not count:
+        return {"status": "done", "message": "No event matches; nothing was changed.", "changed": 0}
+    answer = await call.client.events_patch(
+        applicationId=applicationId,
+        body=body,
+        email=email,
+        callbackUrl=callbackUrl,
+        **chosen,
+    )
+    if isinstance(answer, JobEnqueued):
+        return await started(call, applicationId, answer, resource_type="event", changed=count)
+    return {"status": "done", "message": f"{count} events were changed.", "changed": count}
+
+
+@tool("events", EVENTS_DELETE, title="Delete many events", output=OUTCOME)
+async def delete_events(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    query: EventQuery,
+    all: Annotated[bool, Field(description="Every event; query {}")] = False,
+    email: Email | None = None,
+    callbackUrl: CallbackUrl | None = None,
+    approvalId: ApprovalId | None = None,
+) -> dict[str, Any]:
+    """Delete the events that the query selects, after a person's yes; backed up first."""
+    call.query(query, EVENTS)
+    if not query and not all:
+        raise InvalidRequest("An empty query selects every event.", hint="Say all: true if so.")
+    not_yet("delete events")
+
+
+@tool("events", EVENT_DELETE, title="Delete an event", output=OUTCOME)
+async def delete_event(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    eventId: EventId,
+    approvalId: ApprovalId | None = None,
+) -> dict[str, Any]:
+    """Delete one event, after a person's yes; backed up first."""
+    not_yet("delete an event")
+
+
+@tool("events", EVENTS_EXPORT, title="Export events", output=OUTCOME)
+async def export_events(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    query: EventQuery | None = None,
+    format: EventExportFormat = "csv",
+    excludeUpdates: bool = False,
+    email: Email | None = None,
+    callbackUrl: CallbackUrl | None = None,
+) -> dict[str, Any]:
+    """Export events to a file; Losant mails a link to the token's owner, or to email."""
+    selected: dict[str, Any] = {"query": call.query(query, EVENTS)} if query is not None else {}
+    body = call.body(EventsExport, **selected)
+    answer = await call.client.events_export(applicationId=applicationId, body=body)
+    return await started(call, applicationId, answer, resource_type="event")
+
+
+def _patch(call: Call, detach: bool) -> EventPatch:
+    """What to change. An explicit null detaches the device at Losant; here it needs its own word,
+    since many models send null for every argument that they do not mean.
+    """
+    if detach and "deviceId" in call.values:
+        raise InvalidRequest("deviceId beside detachDevice: give one of them.")
+    patch = call.body(EventPatch, **({"deviceId": None} if detach else {}))
+    if not patch.model_fields_set:
+        raise InvalidRequest("Nothing to change was given.", hint="Give state, level, comment …")
+    return patch

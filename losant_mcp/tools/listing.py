@@ -1,0 +1,49 @@
+"""Which tools a server lists, and why it does not list the others.
+
+It depends on settings alone, never on the connection. A tool that is not listed cannot be called.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from losant_mcp.api.endpoint import Effect
+from losant_mcp.config import Settings
+from losant_mcp.errors import ConfigurationError
+from losant_mcp.policy import ALLOWED_EFFECTS
+from losant_mcp.tools import data, events, lookup, rows, tables
+from losant_mcp.tools.spec import TOOLS, ToolSpec
+
+DOMAINS = (events, tables, rows, data, lookup)
+"""Importing them registers their tools, in this order."""
+
+
+def listed(settings: Settings) -> list[ToolSpec]:
+    """The tools of a server with these settings."""
+    return [spec for spec in TOOLS.values() if why_not(spec, settings) is None]
+
+
+def why_not(spec: ToolSpec, settings: Settings) -> str | None:
+    """Why a tool is not listed and how a person turns it on; None where it is."""
+    if spec.toolset not in settings.toolsets:
+        return f"toolset {spec.toolset} is off; add it to LOSANT_MCP_TOOLSETS"
+    if spec.name in settings.deny:
+        return "denied; remove it from LOSANT_MCP_DENY"
+    if spec.effect not in ALLOWED_EFFECTS[settings.access]:
+        needed = "full" if spec.effect is Effect.DESTROY else "write"
+        return f"access is {settings.access}; set LOSANT_MCP_ACCESS={needed}"
+    return None
+
+
+def denied_tables(settings: Settings) -> list[str]:
+    """The entries of LOSANT_MCP_DENY that are tables: whatever is no tool.
+
+    Raises ConfigurationError for what looks like a misspelt tool, since it would protect nothing.
+    """
+    tables = [name for name in settings.deny if name not in TOOLS]
+    for name in tables:
+        if near := difflib.get_close_matches(name, TOOLS, n=1, cutoff=0.85):
+            raise ConfigurationError(
+                f"LOSANT_MCP_DENY: {name!r} is no tool.", hint=f"Did you mean {near[0]!r}?"
+            )
+    return tables

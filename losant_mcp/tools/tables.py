@@ -1,0 +1,215 @@
+"""Tools for data tables and their columns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from losant_mcp.api.endpoints import (
+    DATA_TABLE_ADD_COLUMN,
+    DATA_TABLE_DELETE,
+    DATA_TABLE_GET,
+    DATA_TABLE_PATCH,
+    DATA_TABLE_REMOVE_COLUMN,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLES_GET,
+    DATA_TABLES_POST,
+)
+from losant_mcp.api.tables import (
+    RESERVED_COLUMNS,
+    Constraint,
+    DataTable,
+    DataTableColumn,
+    DataTablePatch,
+    DataTablePost,
+    DataTableSortField,
+    DataType,
+)
+from losant_mcp.api.types import SortDirection
+from losant_mcp.errors import InvalidRequest
+from losant_mcp.tools import results
+from losant_mcp.tools.arguments import ApplicationId, TableId, Value
+from losant_mcp.tools.call import Call
+from losant_mcp.tools.guarded import ApprovalId, not_yet
+from losant_mcp.tools.spec import LISTING, OUTCOME, tool
+
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+Description = Annotated[str, Field(max_length=32767)]
+
+
+def described(table: DataTable) -> dict[str, Any]:
+    """A table for a result: its columns one a line, what repeats left out."""
+    facts = table.to_json()
+    for noise in ("dataTableId", "applicationId"):
+        facts.pop(noise, None)
+    facts["columns"] = [column.to_json() for column in table.columns]
+    return facts
+
+
+@tool("tables", DATA_TABLES_GET, title="List data tables", output=LISTING)
+async def list_data_tables(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    filter: Annotated[str, Field(description="Name glob")] | None = None,
+    sortField: DataTableSortField = "name",
+    sortDirection: SortDirection = "asc",
+    page: Annotated[int, Field(ge=0)] = 0,
+    perPage: Annotated[int, Field(ge=1, le=1000)] = 100,
+) -> dict[str, Any]:
+    """List the data tables with their columns (name:type, ! required, * unique)."""
+    chosen = {"filterField": "name", "filter": filter} if filter else {}
+    found = await call.client.data_tables_get(
+        applicationId=applicationId,
+        sortField=sortField,
+        sortDirection=sortDirection,
+        page=page,
+        perPage=perPage,
+        **chosen,
+    )
+    more = {}
+    if not found.items:
+        more["hint"] = (
+            f"Page {page} is past the end: there are {found.totalCount} tables."
+            if found.totalCount
+            else f"No table's name fits {filter!r}; leave filter out to see all."
+            if filter
+            else "The application has no data tables."
+        )
+    return call.listing(
+        ["id", "name", "columns", "description", "lastUpdated"],
+        [{**table.to_json(), "columns": _columns(table)} for table in found.items],
+        total=found.totalCount,
+        next_page=results.pages(
+            call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
+        ),
+        **more,
+    )
+
+
+def _columns(table: DataTable) -> str:
+    marks = {"required": "!", "unique": "*"}
+    return ", ".join(
+        f"{c.name}:{c.dataType}{marks.get(c.constraint or '', '')}" for c in table.columns
+    )
+
+
+@tool("tables", DATA_TABLE_GET, DATA_TABLE_ROWS_GET, title="Get a data table")
+async def get_data_table(
+    call: Call, *, applicationId: ApplicationId, dataTableId: TableId
+) -> dict[str, Any]:
+    """Get a table's columns, constraints and row count."""
+    at: dict[str, Any] = {"applicationId": applicationId, "dataTableId": dataTableId}
+    table = await call.client.data_table_get(**at)
+    rows = await call.client.data_table_rows_get(**at, limit=1)
+    return call.single("dataTable", {**described(table), "rowCount": rows.totalCount})
+
+
+@tool("tables", DATA_TABLES_POST, title="Create a data table")
+async def create_data_table(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    name: Name,
+    description: Description | None = None,
+    columns: Annotated[
+        list[DataTableColumn],
+        Field(max_length=50, description="defaultValue only for optional columns"),
+    ]
+    | None = None,
+) -> dict[str, Any]:
+    """Create a data table. id, createdAt and updatedAt are added by Losant."""
+    for column in columns or ():
+        check_column(column)
+    names = [column.name for column in columns or ()]
+    if twice := {n for n in names if names.count(n) > 1}:
+        raise InvalidRequest(f"Columns given twice: {', '.join(sorted(twice))}.")
+    table = await call.client.data_tables_post(
+        applicationId=applicationId, body=call.body(DataTablePost)
+    )
+    return call.single("dataTable", described(table))
+
+
+def check_column(column: DataTableColumn) -> None:
+    """Refuse what Losant's documentation forbids but its schema lets pass."""
+    if column.name in RESERVED_COLUMNS:
+        raise InvalidRequest(f"Column {column.name!r} is reserved: every row has it already.")
+    default = column.defaultValue
+    if default is None:
+        return
+    if column.constraint != "optional":
+        raise InvalidRequest(f"Column {column.name!r}: only an optional column has a default.")
+    fits = {
+        "string": isinstance(default, str),
+        "boolean": isinstance(default, bool),
+        "number": isinstance(default, (int, float)) and not isinstance(default, bool),
+    }[column.dataType]
+    if not fits:
+        raise InvalidRequest(f"Column {column.name!r}: defaultValue is not a {column.dataType}.")
+
+
+@tool("tables", DATA_TABLE_PATCH, title="Rename or describe a data table")
+async def update_data_table(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    dataTableId: TableId,
+    name: Name | None = None,
+    description: Description | None = None,
+    approvalId: ApprovalId | None = None,
+) -> dict[str, Any]:
+    """Rename or describe a data table. Workflows that use its name break."""
+    body = call.body(DataTablePatch)
+    if not body.model_fields_set:
+        raise InvalidRequest("Nothing to change was given.", hint="Give name or description.")
+    table = await call.client.data_table_patch(
+        applicationId=applicationId, dataTableId=dataTableId, body=body
+    )
+    return call.single("dataTable", described(table))
+
+
+@tool("tables", DATA_TABLE_DELETE, title="Delete a data table", output=OUTCOME)
+async def delete_data_table(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    dataTableId: TableId,
+    approvalId: ApprovalId | None = None,
+) -> dict[str, Any]:
+    """Delete a data table with all its rows, after a person's yes; backed up first."""
+    not_yet("delete a data table")
+
+
+@tool("tables", DATA_TABLE_ADD_COLUMN, title="Add a column")
+async def add_data_table_column(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    dataTableId: TableId,
+    name: Annotated[str, Field(description="Letters, digits, _ or -")],
+    dataType: DataType,
+    constraint: Constraint = "optional",
+    defaultValue: Value | None = None,
+    approvalId: ApprovalId | None = None,
+) -> dict[str, Any]:
+    """Add a column. Rows that exist get null in it, whatever the constraint and default."""
+    column = call.body(DataTableColumn, constraint=constraint)
+    check_column(column)
+    table = await call.client.data_table_add_column(
+        applicationId=applicationId, dataTableId=dataTableId, body=column
+    )
+    return call.single("dataTable", described(table))
+
+
+@tool("tables", DATA_TABLE_REMOVE_COLUMN, title="Remove a column", output=OUTCOME)
+async def remove_data_table_column(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    dataTableId: TableId,
+    columnName: str,
+    approvalId: ApprovalId | None = None,
+) -> dict[str, Any]:
+    """Remove a column and its data, after a person's yes; backed up first."""
+    not_yet("remove a column")
