@@ -7,7 +7,7 @@ httpx exception: those hold the request, and the request holds the token.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -63,6 +63,9 @@ _LISTED_BY: Mapping[str, str] = {
     "applicationId": "list_applications",
 }
 
+
+Redact = Callable[[str], str]
+"""Takes the token out of a text."""
 
 _Error = TypeVar("_Error", bound=LosantMcpError)
 
@@ -137,7 +140,7 @@ def out_of_time(endpoint: Endpoint, seconds: float, tries: int) -> LosantMcpErro
 
 
 def from_status(
-    response: httpx.Response, endpoint: Endpoint, tries: int, token: str
+    response: httpx.Response, endpoint: Endpoint, tries: int, redact: Redact
 ) -> LosantMcpError:
     """The error for an answer with a status that is no success."""
     status = response.status_code
@@ -151,7 +154,7 @@ def from_status(
             ),
             endpoint,
         )
-    kind, detail = _losant_says(response, token)
+    kind, detail = _losant_says(response, redact)
     failed = f"{endpoint.id} failed{_tried(tries)}"
     quote = f' Losant says: "{detail}"' if detail else ""
     if status == 429:
@@ -190,15 +193,15 @@ def from_status(
     return about(error, endpoint)
 
 
-def _losant_says(response: httpx.Response, token: str) -> tuple[str, str]:
+def _losant_says(response: httpx.Response, redact: Redact) -> tuple[str, str]:
     """Losant's own type and message, made harmless; empty where the body is not its JSON."""
     try:
         body = ErrorBody.model_validate_json(response.content)
     except ValidationError:
         return "", ""
     # A message may repeat what was sent. The token goes first, so that no cut leaves half of it.
-    message = one_line(body.message or "", 100_000).replace(token, "[token]")
-    kind = one_line(body.type or "", 100_000).replace(token, "[token]")
+    message = redact(one_line(body.message or "", 100_000))
+    kind = redact(one_line(body.type or "", 100_000))
     return one_line(kind, 60), one_line(message, MAX_DETAIL)
 
 

@@ -14,7 +14,7 @@ import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
@@ -69,15 +69,6 @@ class Timeouts:
     write: float = 30.0
     pool: float = 30.0
     total: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A successful answer, not yet parsed."""
-
-    response: httpx.Response
-    answered_at: datetime | None
-    """By Losant's clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +140,7 @@ class Transport:
         self._max_connections = max_connections
         self._wait_scale = retry_wait_scale
         self._open: httpx.AsyncClient | None = None
+        self._clock_offset = timedelta()
         # They print whole URLs, which hold queries, at INFO.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -175,6 +167,14 @@ class Transport:
         if http is not None:
             with anyio.CancelScope(shield=True):
                 await http.aclose()
+
+    def losant_now(self) -> datetime:
+        """The time by Losant's clock, as its newest answer told; by ours before the first."""
+        return datetime.now(UTC) + self._clock_offset
+
+    def redact(self, text: str) -> str:
+        """The text with the token taken out, should something have repeated it."""
+        return text.replace(self._token.get_secret_value(), "[token]")
 
     # ---- one request -----------------------------------------------------------------------
 
@@ -210,8 +210,8 @@ class Transport:
         permit: Permit | None = None,
     ) -> ResponseModel:
         """Send one request under the policy and return its answer as the endpoint's model."""
-        reply = await self._fetch(endpoint, path, params, body, permit)
-        parsed = self._parse(endpoint, reply.response)
+        response = await self._fetch(endpoint, path, params, body, permit)
+        parsed = self._parse(endpoint, response)
         assert isinstance(parsed, answer), "a method and the catalogue disagree"
         return parsed
 
@@ -222,7 +222,7 @@ class Transport:
         params: Params | None = None,
         body: Body | None = None,
         permit: Permit | None = None,
-    ) -> Reply:
+    ) -> httpx.Response:
         """Send one request under the policy, repeat it as its effect allows, and return a 2xx."""
         given = {name: value for name, value in (params or {}).items() if value is not None}
         try:
@@ -239,7 +239,7 @@ class Transport:
             raise
         return await self._persist(endpoint, url, content)
 
-    async def _persist(self, endpoint: Endpoint, url: str, content: bytes | None) -> Reply:
+    async def _persist(self, endpoint: Endpoint, url: str, content: bytes | None) -> httpx.Response:
         state = _Attempts()
         scale = self._wait_scale
         with anyio.move_on_after(self._timeouts.total):
@@ -254,7 +254,7 @@ class Transport:
                 with attempt:
                     state.begin(attempt.num)
                     outcome = await self._try(endpoint, url, content, attempt.num)
-                    if isinstance(outcome, Reply):
+                    if isinstance(outcome, httpx.Response):
                         return outcome
                     state.again, state.error = outcome.again, outcome.error
                     _log.info("attempt %d of %s", attempt.num, outcome.error)
@@ -264,7 +264,7 @@ class Transport:
 
     async def _try(
         self, endpoint: Endpoint, url: str, content: bytes | None, tries: int
-    ) -> Reply | _Failure:
+    ) -> httpx.Response | _Failure:
         """One attempt. Errors are returned, not raised, so that none has httpx's as context."""
         reads = endpoint.effect is Effect.READ
         started = monotonic()
@@ -276,9 +276,11 @@ class Transport:
         _log.debug(
             "%s: %d in %.0f ms", endpoint.id, response.status_code, (monotonic() - started) * 1000
         )
+        if at := problems.answered_at(response):
+            self._clock_offset = at - datetime.now(UTC)
         if response.is_success:
-            return Reply(response, problems.answered_at(response))
-        problem = problems.from_status(response, endpoint, tries, self._token.get_secret_value())
+            return response
+        problem = problems.from_status(response, endpoint, tries, self.redact)
         return _Failure(problem, self._status_wait(problem) if reads else False)
 
     def _status_wait(self, problem: LosantMcpError) -> bool | float:
