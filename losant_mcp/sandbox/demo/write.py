@@ -10,6 +10,7 @@ from typing import Any
 from losant_mcp.api.tables import Constraint, DataType
 from losant_mcp.sandbox.demo.ids import APPLICATION_ID, demo_id
 from losant_mcp.sandbox.demo.places import DAY
+from losant_mcp.sandbox.tables import Column, create_rows
 
 
 def insert(db: sqlite3.Connection, table: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -48,10 +49,7 @@ def create_table(
         ],
     )
     cells = "".join(f", c{i}" for i in range(len(columns)))
-    db.execute(
-        f"CREATE TABLE rows_{id} (id TEXT PRIMARY KEY, createdAt INTEGER NOT NULL,"
-        f" updatedAt INTEGER NOT NULL{cells})"
-    )
+    create_rows(db, id, [Column(i, *column) for i, column in enumerate(columns)])
     places = ", ".join("?" * (3 + len(columns)))
     db.executemany(
         f"INSERT INTO rows_{id} (id, createdAt, updatedAt{cells}) VALUES ({places})",
