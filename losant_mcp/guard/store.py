@@ -1,0 +1,153 @@
+"""What the guard remembers, behind an interface: plans, budgets, fatigue, keys.
+
+SQLite implements it for one machine (``sqlite_store``); replicas share another one. Every method
+is atomic, also between processes; every time is the store's own clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from losant_mcp.errors import LosantMcpError
+from losant_mcp.guard.plans import Plan, Status, Way
+
+
+class GuardError(LosantMcpError):
+    """The guard says no; nothing was changed. ``hint`` says what a person can do."""
+
+
+class StateUnavailable(GuardError):
+    """The store cannot be read or written, so nothing destructive can happen."""
+
+
+class TooManyQuestions(GuardError):
+    """Too many plans wait, too many questions were asked, or a no still stands."""
+
+
+class BudgetSpent(GuardError):
+    """What may be destroyed, overwritten or created in an hour is used up."""
+
+
+class NotOpen(GuardError):
+    """The plan is no longer (or not yet) in the state that this step needs.
+
+    ``plan`` is the plan as it now is: its status and outcome are the answer.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(f"The plan is {plan.status}.")
+        self.plan = plan
+
+
+Meter = Literal["destroyed", "overwritten", "created_rows", "created_events", "questions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a principal may do in an application in an hour, and how often ask."""
+
+    destroyed: int
+    overwritten: int
+    created_rows: int
+    created_events: int
+    pending: int = 5
+    questions: int = 20
+    plain_yeses: int = 10
+    """More plain yeses an hour make the next one a typed phrase."""
+    noes_in_a_row: int = 3
+    """As many lock destruction until a person unlocks it."""
+    refusal_seconds: int = 600
+    """How long a no stands for the same target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fatigue:
+    """How tired the person may be of being asked."""
+
+    locked: bool
+    plain_yeses: int
+    refused_until: float | None
+    """Until when this target may not be asked about again."""
+
+
+class StateStore(Protocol):
+    """The memory of the guard."""
+
+    async def now(self) -> float:
+        """Seconds since the epoch by the store's clock."""
+
+    async def add_plan(self, plan: Plan, limits: Limits) -> Plan:
+        """Store a new plan, or return the open one of the same binding, arguments and target.
+
+        ``id``, ``created_at`` and ``expires_at`` are set by the store. Raises TooManyQuestions
+        where the principal has too many pending plans or asked too much, where destruction is
+        locked, or where a no to this target still stands.
+        """
+
+    async def plan(self, plan_id: str) -> Plan | None:
+        """The plan; an open one that is past its time is expired by this very look."""
+
+    async def pending_plans(self, principal: str | None = None) -> Sequence[Plan]:
+        """The plans that wait for an answer, oldest first."""
+
+    async def begin_question(self, plan_id: str, way: Way) -> str:
+        """Mark the plan as being asked this way and return a fresh nonce for its form.
+
+        Raises NotOpen unless it is pending.
+        """
+
+    async def decide(
+        self, plan_id: str, decision: Status, *, way: Way, by: str, nonce: str | None = None
+    ) -> Plan:
+        """Record a person's approved, declined or cancelled; the first decision stands.
+
+        With ``way`` form the nonce must be that of the question being asked. Raises NotOpen
+        where the plan is not pending (any more).
+        """
+
+    async def burn(self, plan_id: str, binding_digest: str, limits: Limits) -> Plan:
+        """Turn approved into running, once, and reserve its budget in the same transaction.
+
+        Raises NotOpen where it is not approved, the yes is older than two minutes, or the
+        binding is another; BudgetSpent where the hour's budget does not hold it: the plan is
+        then failed with that outcome.
+        """
+
+    async def finish(self, plan_id: str, status: Status, outcome: Mapping[str, Any]) -> Plan:
+        """Record the end of a running plan and purge its samples."""
+
+    async def interrupt_orphans(self, alive: Sequence[str]) -> Sequence[Plan]:
+        """Mark running plans whose origin is not among ``alive`` as interrupted; return them."""
+
+    async def fatigue(self, principal: str, target_key: str) -> Fatigue:
+        """What the last hour's answers say about asking once more."""
+
+    async def unlock(self) -> None:
+        """Allow destruction again after too many noes; only a person's terminal calls this."""
+
+    async def spend(
+        self, meter: Meter, principal: str, application_id: str, amount: int, limit: int
+    ) -> int:
+        """Add to an hourly meter and return its new sum. Raises BudgetSpent and adds nothing
+        where the sum would exceed ``limit``.
+        """
+
+    async def spent(self, meter: Meter, principal: str, application_id: str) -> int:
+        """The sum of the last hour."""
+
+    async def remember(self, key: str, value: str, *, seconds: float | None = None) -> None:
+        """Keep a small fact: the hash of a key, a session, a former name, the PIN's hash."""
+
+    async def recall(self, key: str) -> str | None:
+        """The fact, unless it was forgotten or is past its time."""
+
+    async def forget(self, key: str) -> bool:
+        """Drop a fact; True for the one caller that dropped it, so that a key works once."""
+
+    async def note_change(self, application_id: str, target_id: str, words: str) -> None:
+        """Remember what this server did to a target, for the next question about it."""
+
+    async def changes(self, application_id: str, target_id: str) -> Sequence[str]:
+        """What this server did to a target in the last 24 hours, oldest first."""
