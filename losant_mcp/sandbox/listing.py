@@ -80,9 +80,10 @@ def globbed(column: str, pattern: str) -> Condition:
     """The condition that a text matches a filter, in which ``*`` stands for any characters.
 
     Losant documents no more than that filters glob. Here a filter covers the whole text, other
-    characters stand for themselves, and the case of ASCII letters does not matter (as in the
-    subject filter of Losant's workflow trigger for events).
+    characters stand for themselves, and case does not matter (as in the subject filter of
+    Losant's workflow trigger for events).
     """
     for special in "\\%_":
         pattern = pattern.replace(special, "\\" + special)
-    return f"{column} LIKE ? ESCAPE '\\'", [pattern.replace("*", "%")]
+    pattern = pattern.replace("*", "%").casefold()
+    return f"casefold({column}) LIKE ? ESCAPE '\\'", [pattern]

@@ -9,12 +9,12 @@ from __future__ import annotations
 import random
 
 from losant_mcp.sandbox.demo import alarms, fleet, records, series, shift_notes
-from losant_mcp.sandbox.demo.ids import APPLICATION_ID, OWNER_ID
+from losant_mcp.sandbox.demo.ids import APPLICATION_ID
 from losant_mcp.sandbox.demo.places import DAY
 from losant_mcp.sandbox.demo.write import insert
 from losant_mcp.sandbox.store import Store
 
-__all__ = ["APPLICATION_ID", "OWNER_ID", "seed"]
+__all__ = ["APPLICATION_ID", "seed"]
 
 
 def seed(store: Store, *, empty: bool = False) -> str:

@@ -29,6 +29,7 @@ class Fresh:
     minutes_ago: int
     level: Level
     device: str
+    """Empty where a person raised it about no device."""
     subject: str
     message: str
     data: Any = None
@@ -106,6 +107,10 @@ MORNING = (
     Fresh(360, "error", "Park Baths Boiler 2", "Device offline for 5 min",
           "Last report before the disconnect: water 71.2 °C, burner on.", None,
           {"category": "communication"}),
+    Fresh(205, "info", "", "Burst main in Mill Lane closed off",
+          "Crew on site until noon. Low pressure in the south of the town is expected.", None,
+          {"category": "work"}),
+    Fresh(5 * 1440, "info", "", "River gauge 4.3 m", "Weir House is reached by boat only."),
     Fresh(9 * 1440 + 77, "error", "Quarry Bank Level Sensor", "Hatch contact open",
           "Nobody has acknowledged this. The hatch of the north chamber may stand open.", None,
           {"category": "security"}),

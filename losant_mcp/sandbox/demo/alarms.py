@@ -13,7 +13,7 @@ from losant_mcp.api.events import LEVELS, STATES, Level, State
 from losant_mcp.sandbox.call import iso
 from losant_mcp.sandbox.demo import alarm_texts
 from losant_mcp.sandbox.demo.fleet import DemoDevice
-from losant_mcp.sandbox.demo.ids import APPLICATION_ID, OWNER_ID, WORKFLOW_ID, demo_id
+from losant_mcp.sandbox.demo.ids import APPLICATION_ID, SUPERVISOR_ID, WORKFLOW_ID, demo_id
 from losant_mcp.sandbox.demo.places import DAY, HOUR, MINUTE, PEOPLE, SECOND
 from losant_mcp.sandbox.demo.series import STORM_BEGAN, STORM_DEVICES, STORM_LASTED
 from losant_mcp.sandbox.demo.write import insert
@@ -74,7 +74,7 @@ def _row(id: str, alarm: Alarm) -> dict[str, Any]:
     if alarm.device is not None and by_device:
         source = ("device", alarm.device.id, alarm.device.name)
     elif alarm.device is None:
-        source = ("user", OWNER_ID, "Rosa Delgado")
+        source = ("user", SUPERVISOR_ID, "Rosa Delgado")
     return {
         "id": id,
         "applicationId": APPLICATION_ID,
@@ -95,7 +95,7 @@ def _row(id: str, alarm: Alarm) -> dict[str, Any]:
 def _morning(devices: dict[str, DemoDevice], now: int) -> Iterator[Alarm]:
     """What nobody has looked at yet, and two old ones that everyone forgot."""
     for alarm in alarm_texts.MORNING:
-        device = devices[alarm.device]
+        device = devices.get(alarm.device)
         yield Alarm(
             now - alarm.minutes_ago * MINUTE,
             alarm.level,
@@ -166,8 +166,8 @@ def _routine(device: DemoDevice, now: int, rng: random.Random) -> Alarm:
     return alarm
 
 
-def _tags(device: DemoDevice) -> dict[str, str]:
-    return {"site": device.tags["site"]} if "site" in device.tags else {}
+def _tags(device: DemoDevice | None) -> dict[str, str]:
+    return {"site": device.tags["site"]} if device is not None and device.site else {}
 
 
 def _age(alarm: Alarm, now: int, rng: random.Random) -> None:

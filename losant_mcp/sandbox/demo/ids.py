@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 APPLICATION_ID = "5f0c0de00000000000000001"
-OWNER_ID = "5f0c0de0000000000000000a"
-"""The person who owns the application."""
+SUPERVISOR_ID = "5f0c0de0000000000000000a"
+"""The person who raises events by hand."""
 
 WORKFLOW_ID = "5f0c0de0000000000000000b"
 """The workflow that raises the demo's events."""
