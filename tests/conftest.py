@@ -7,10 +7,13 @@ per worker, too, and changes its database, since stopping uvicorn takes a quarte
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from pydantic import SecretStr
 
+from losant_mcp.client import LosantClient
+from losant_mcp.policy import Policy
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
@@ -73,3 +76,15 @@ def empty_sandbox(sandbox_server: SandboxServer) -> Iterator[Sandbox]:
     served = Sandbox(sandbox_server)
     yield served
     served.close()
+
+
+@pytest.fixture
+async def losant(sandbox: Sandbox) -> AsyncIterator[LosantClient]:
+    """A client of the sandbox that may do everything and never waits before a retry."""
+    async with LosantClient(
+        SecretStr(sandbox.tokens["full"]),
+        base_url=sandbox.url,
+        policy=Policy(destroy="open"),
+        retry_wait_scale=0,
+    ) as client:
+        yield client
