@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +12,7 @@ import httpx
 from losant_mcp.sandbox.app import Logged
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
+from tests import published
 
 
 @dataclass
@@ -56,11 +57,19 @@ class Sandbox:
         answer = self.http().put("/sandbox/faults", json=rules)
         assert answer.status_code == 200, answer.text
 
-    def http(self, token: str | None = "full") -> httpx.Client:  # noqa: S107 - a token's name
-        """A plain HTTP client with one of the tokens, closed when the test ends."""
+    def http(self, token: str | None = "full", *, checked: bool = True) -> httpx.Client:  # noqa: S107 - a token's name
+        """A plain HTTP client with one of the tokens, closed when the test ends.
+
+        Every answer is held against the published schemas unless ``checked`` is off.
+        """
         headers = {} if token is None else {"Authorization": f"Bearer {self.tokens[token]}"}
-        # Loading certificates would take longer than most tests do.
-        client = httpx.Client(base_url=self.url, headers=headers, verify=False, timeout=30)  # noqa: S501 - loopback, no TLS
+        client = httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            verify=False,  # noqa: S501 - no TLS here, and loading certificates takes a while
+            timeout=30,
+            event_hooks={"response": [_check] if checked else []},
+        )
         return self._open.enter_context(client)
 
     def close(self) -> None:
@@ -69,6 +78,9 @@ class Sandbox:
         self.store.close()
 
 
-def ids(items: Sequence[dict[str, Any]]) -> list[str]:
-    """The ids of a page's items."""
-    return [item["id"] for item in items]
+def _check(response: httpx.Response) -> None:
+    path = response.request.url.path
+    if not path.startswith("/sandbox/"):
+        published.check(
+            response.request.method, path, response.status_code, json.loads(response.read())
+        )

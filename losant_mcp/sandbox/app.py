@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
-from importlib import import_module
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -32,6 +31,7 @@ from losant_mcp.api.endpoint import Effect, Endpoint
 from losant_mcp.api.endpoints import ENDPOINTS
 from losant_mcp.api.types import OBJECT_ID
 from losant_mcp.errors import InvalidRequest
+from losant_mcp.sandbox import data, events, exports, jobs, lookup, rows, tables
 from losant_mcp.sandbox.call import Call, Handler, Problem, invalid, not_found
 from losant_mcp.sandbox.faults import Faults, FaultsMiddleware
 from losant_mcp.sandbox.parameters import parse_parameters, refused
@@ -42,6 +42,16 @@ MAX_BODY = 10 * 1024 * 1024
 """Bytes in a request's body. Losant's own limit is not documented."""
 
 MAX_LOGGED = 10_000
+
+HANDLERS: Mapping[str, Handler] = {
+    **events.HANDLERS,
+    **tables.HANDLERS,
+    **rows.HANDLERS,
+    **data.HANDLERS,
+    **exports.HANDLERS,
+    **lookup.HANDLERS,
+    **jobs.HANDLERS,
+}
 
 _object_id = re.compile(OBJECT_ID)
 _JSON = [(b"content-type", b"application/json; charset=utf-8")]
@@ -60,7 +70,6 @@ class Logged:
 
 def create_app(store: Store, *, base_url: str = "http://sandbox") -> Starlette:
     """The ASGI application; ``app.state.requests`` holds the newest requests as ``Logged``."""
-    handlers = _handlers()
     faults = Faults(store)
     requests: deque[Logged] = deque(maxlen=MAX_LOGGED)
     routes: list[BaseRoute] = [
@@ -68,10 +77,9 @@ def create_app(store: Store, *, base_url: str = "http://sandbox") -> Starlette:
             endpoint.path,
             endpoint.method,
             endpoint.id,
-            _Operation(endpoint, handler, store, base_url),
+            _Operation(endpoint, HANDLERS[endpoint.id], store, base_url),
         )
         for endpoint in ENDPOINTS.values()
-        if (handler := handlers.get(endpoint.id))
     ]
     routes += _own_routes(store, faults)
     app = Starlette(
@@ -86,17 +94,6 @@ def create_app(store: Store, *, base_url: str = "http://sandbox") -> Starlette:
     app.state.requests = requests
     app.state.faults = faults
     return app
-
-
-def _handlers() -> Mapping[str, Handler]:
-    handlers: dict[str, Handler] = {}
-    for name in ("events", "tables", "rows", "data", "lookup", "jobs", "exports"):
-        try:
-            module = import_module(f"losant_mcp.sandbox.{name}")
-        except ModuleNotFoundError:
-            continue
-        handlers |= getattr(module, "HANDLERS", {})
-    return handlers
 
 
 def _route(path: str, method: str, name: str, app: ASGIApp) -> Route:

@@ -20,7 +20,7 @@ from losant_mcp.sandbox.call import Problem, invalid
 IGNORED = frozenset({"_actions", "_links", "_embedded", "losantdomain"})
 """What the official clients may send with any request."""
 
-MAX_INTEGER = 2**53
+MAX_INTEGER = 2**31 - 1
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 _bracket = re.compile(r"\[([^\[\]]*)\]")
@@ -63,7 +63,7 @@ def _value(param: Param, given: list[tuple[tuple[str, ...], str]]) -> Any:
         raise invalid(f"query parameter {param.name} takes one plain value")
     text = given[0][1]
     if param.kind == "integer":
-        if not re.fullmatch(r"[0-9]{1,16}", text) or int(text) > MAX_INTEGER:
+        if not re.fullmatch(r"[0-9]{1,10}", text) or int(text) > MAX_INTEGER:
             raise invalid(f"query parameter {param.name} must be an integer, 0 or greater")
         return int(text)
     if param.kind == "boolean":

@@ -145,15 +145,18 @@ def csv_rows(
     query: dict[str, Any] | None,
     options: Mapping[str, Any],
 ) -> str:
-    """The rows as CSV with a header; ``options`` are sortColumn, sortDirection, limit, offset."""
+    """The rows as CSV with a header; ``options`` are sortColumn, sortDirection, limit, offset.
+
+    Without a limit, all of them.
+    """
     columns = columns_of(db, table_id)
     condition, parameters = _where(columns, query)
     order = _order(columns, options.get("sortColumn"), options.get("sortDirection") or "asc")
-    limit = options.get("limit")
+    limit, offset = options.get("limit"), options.get("offset") or 0
     selected = db.execute(
         f"SELECT {_selected(columns)} FROM rows_{table_id} WHERE {condition} ORDER BY {order}"
         " LIMIT ? OFFSET ?",
-        [*parameters, -1 if limit is None else int(limit), int(options.get("offset") or 0)],
+        [*parameters, -1 if limit is None else _whole(limit), _whole(offset)],
     )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
@@ -163,6 +166,10 @@ def csv_rows(
             str(cell).lower() if isinstance(cell, bool) else cell for cell in row.values()
         )
     return text.getvalue()
+
+
+def _whole(value: float) -> int:
+    return max(0, min(int(value), 2**53))
 
 
 # ---- writing -------------------------------------------------------------------------------
