@@ -9,24 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from losant_mcp.api import query
 from losant_mcp.api.endpoint import Endpoint
-
-_SUBJECTS: Mapping[str, query.Subject] = {
-    "events": query.EVENTS,
-    "dataTableRows": query.ROWS,
-    "devices": query.DEVICES,
-    "applicationJobLogs": query.JOB_LOGS,
-}
+from losant_mcp.api.query import QueryBody, parse_query
 
 
 def check_queries(endpoint: Endpoint, params: Mapping[str, Any], body: object) -> None:
     """Check the advanced queries of a request. Raises InvalidQuery."""
-    subject = _SUBJECTS.get(endpoint.id.partition(".")[0])
-    if subject is None:
-        return
     for param in endpoint.params:
-        if param.kind == "json" and param.name in params:
-            query.parse_query(params[param.name], subject)
-    if endpoint.body_is_query and body is not None:
-        query.parse_query(body, subject)
+        if param.subject is not None and param.name in params:
+            parse_query(params[param.name], param.subject)
+    if body is not None and endpoint.body is not None and issubclass(endpoint.body, QueryBody):
+        parse_query(body, endpoint.body.subject)

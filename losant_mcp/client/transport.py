@@ -53,6 +53,9 @@ LONGEST_RETRY_AFTER = 30.0
 
 RETRIED_STATUSES = (429, 502, 503, 504)
 
+_ESSENTIAL = frozenset({"items", "totalCount", "removed", "jobId"})
+"""What no schema requires and every answer has: without them nothing would look like "none"."""
+
 _log = logging.getLogger(__name__)
 _token = re.compile(r"[\x21-\x7e]+")
 
@@ -313,6 +316,9 @@ class Transport:
         if parsed is None:
             # Raised out here, since pydantic's error, as its context, would hold the content.
             raise problem or AssertionError
+        lacking = sorted((_ESSENTIAL & set(model.model_fields)) - parsed.model_fields_set)
+        if lacking:
+            raise problems.unusable(endpoint, f"Losant's answer lacks {', '.join(lacking)}")
         if isinstance(parsed, Success) and not parsed.success:
             raise problems.unusable(endpoint, "Losant answered that it was no success")
         return parsed
