@@ -1,4 +1,4 @@
-"""What a plan is: one resolved operation, the set it reaches, who planned it, and what became of it.
+"""What a plan is: one resolved operation, the set it reaches, its planner, and its fate.
 
 A plan is immutable here; its status changes in the store alone, each change by one atomic
 statement.
@@ -68,16 +68,17 @@ def digest(value: Any) -> str:  # any JSON value
 class Operation:
     """What would be done, with nothing left to interpretation: ids, ms, the checked query.
 
-    ``target_id`` is the table, event or row; ``parent_id`` the table of a row. ``change`` is the
-    patch, the new column or the column's name. ``notify`` are the query parameters by which
-    Losant tells someone of the job.
+    ``target_id`` is the table, event or row, or the application for sets of events;
+    ``parent_id`` the table of a row. ``selection`` are the parameters that select the set:
+    ``query``, or ``filter`` and ``state``. ``change`` is the patch, the new column or the
+    column's name. ``notify`` are the parameters by which Losant tells someone of the job.
     """
 
     action: Action
     application_id: str
-    target_id: str | None = None
+    target_id: str
     parent_id: str | None = None
-    query: Mapping[str, Any] | None = None
+    selection: Mapping[str, Any] = field(default_factory=dict)
     everything: bool = False
     change: Mapping[str, Any] | None = None
     notify: Mapping[str, str] = field(default_factory=dict)

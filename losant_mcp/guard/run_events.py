@@ -1,0 +1,204 @@
+"""Deleting and changing events that were named one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from losant_mcp.api.endpoints import EVENT_DELETE, EVENTS_DELETE
+from losant_mcp.api.events import EventPatch, EventsDeleted
+from losant_mcp.api.types import JobEnqueued
+from losant_mcp.client.jobs import UnclearJob, follow_job
+from losant_mcp.client.paging import by_number
+from losant_mcp.errors import LosantMcpError, NotFound
+from losant_mcp.guard.plans import canonical
+from losant_mcp.guard.running import (
+    IDS_IN_A_QUERY,
+    IDS_IN_A_SET,
+    Chunks,
+    Drifted,
+    Ran,
+    Run,
+    Stopped,
+    exactly,
+    in_groups,
+    one_of,
+)
+from losant_mcp.policy import Permit
+
+JOB_SECONDS = 600.0
+LONGEST_QUERY = 1500
+"""Characters of a query that fit into a URL beside a hundred ids."""
+
+
+async def delete_event(run: Run) -> Ran:
+    """Delete the one event, unless it changed since the person saw it."""
+    [(event_id, seen)] = run.plan.planned.items
+    try:
+        event = await run.client.event_get(**run.at, eventId=event_id)
+    except NotFound:
+        return Ran(gone=1, note="The event was already gone.")
+    if event.lastUpdated != seen:
+        raise Drifted("the event was changed since")
+
+    async def chunks() -> Chunks:
+        yield [event.to_json()]
+
+    backup_id = await run.keep("events", chunks())
+    path = {**run.at, "eventId": event_id}
+    try:
+        await run.client.event_delete(**path, permit=Permit(EVENT_DELETE.id, path))
+    except LosantMcpError as error:
+        raise Stopped(error, Ran(backup_id=backup_id)) from error
+    return Ran(removed=1, backup_id=backup_id)
+
+
+async def delete_events(run: Run) -> Ran:
+    """Delete the events of the set that are still as the person saw them."""
+    events = _Events(run)
+    backup_id = await run.keep("events", events.present())
+    if not events.same:
+        return Ran(kept=events.changed, gone=events.gone, backup_id=backup_id)
+    removed = 0
+    try:
+        for group in in_groups(events.same, IDS_IN_A_QUERY):
+            removed += await events.delete(group)
+            await run.progress(removed, len(events.same), "events deleted")
+        left = len(await events.remaining()) if removed < len(events.same) else 0
+    except LosantMcpError as error:
+        raise Stopped(error, await events.known(removed, backup_id)) from error
+    return Ran(
+        removed=removed,
+        kept=events.changed + left,
+        gone=events.gone + len(events.same) - removed - left,
+        backup_id=backup_id,
+    )
+
+
+async def update_events(run: Run) -> Ran:
+    """Change the events of the set that are still as they were planned; keep how they were."""
+    events = _Events(run)
+    backup_id = await run.keep("before-image", events.present())
+    patch = EventPatch.model_validate(dict(run.plan.operation.change or {}))
+    changed = 0
+    try:
+        for group in in_groups(events.same, IDS_IN_A_SET):
+            await events.patch(group, patch)
+            changed += len(group)
+            await run.progress(changed, len(events.same), "events changed")
+    except LosantMcpError as error:
+        further = min(IDS_IN_A_SET, len(events.same) - changed)
+        note = f"{changed:,} events were changed for certain; a further {further} may be."
+        raise Stopped(error, Ran(changed=changed, backup_id=backup_id, note=note)) from error
+    return Ran(changed=changed, kept=events.changed, gone=events.gone, backup_id=backup_id)
+
+
+class _Events:
+    """The events of one run: which are still the same, and how they are reached."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._seen = dict(run.plan.planned.items)
+        self._newest: str | None = None
+        self.same: list[str] = []
+        self.changed = 0
+        self.gone = 0
+
+    async def present(self) -> Chunks:
+        """The events, whole, that are still as the person saw them; the others are counted."""
+        found: set[str] = set()
+        fetch = partial(
+            self._run.client.events_get,
+            **self._run.at,
+            sortField="id",
+            sortDirection="asc",
+            **self._run.plan.operation.selection,
+        )
+        async with by_number(fetch) as pages:
+            async for page in pages:
+                here = [e for e in page.items if e.id in self._seen and e.id not in found]
+                found |= {e.id for e in here}
+                same = [e for e in here if e.lastUpdated == self._seen[e.id]]
+                self.same += [e.id for e in same]
+                dates = [e.lastUpdated for e in same if e.lastUpdated]
+                before = [self._newest] if self._newest else []
+                self._newest = max([*dates, *before], default=None)
+                await self._run.progress(len(self.same), len(self._seen), "events backed up")
+                yield [e.to_json() for e in same]
+        # What left the selection was changed, unless it is gone altogether.
+        missing = [event_id for event_id in self._seen if event_id not in found]
+        still = await self._there(missing)
+        self.gone = len(missing) - len(still)
+        self.changed = len(self._seen) - len(self.same) - self.gone
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete these events unless they changed meanwhile; how many were removed."""
+        operation = self._run.plan.operation
+        since = self._run.client.losant_now()
+        answer = await self._run.client.events_delete(
+            **self._run.at,
+            body=exactly(ids, operation.selection.get("query"), "lastUpdated", self._newest),
+            **operation.notify,
+            permit=Permit(EVENTS_DELETE.id, self._run.at, operation.notify),
+        )
+        if isinstance(answer, EventsDeleted):
+            return answer.removed
+        return await self._follow(answer, since, len(ids))
+
+    async def patch(self, ids: Sequence[str], patch: EventPatch) -> None:
+        """Change these events unless they changed meanwhile."""
+        operation = self._run.plan.operation
+        since = self._run.client.losant_now()
+        query = operation.selection.get("query")
+        if query is not None and len(canonical(query)) > LONGEST_QUERY:
+            # The ids and their unchanged dates say the same; both would not fit into a URL.
+            query = None
+        notify: dict[str, Any] = dict(operation.notify)
+        answer = await self._run.client.events_patch(
+            **self._run.at,
+            body=patch,
+            query=exactly(ids, query, "lastUpdated", self._newest),
+            **notify,
+        )
+        if isinstance(answer, JobEnqueued):
+            await self._follow(answer, since, len(ids))
+
+    async def _follow(self, job: JobEnqueued, since: datetime, wanted: int) -> int:
+        """Wait for the job's end; how many it removed. Raises JobFailed."""
+        log = await follow_job(
+            self._run.client,
+            self._run.plan.operation.application_id,
+            job,
+            resourceType="event",
+            since=since,
+            timeout=JOB_SECONDS,
+        )
+        if isinstance(log, UnclearJob):
+            return wanted - len(await self._there(self.same))
+        removed = (log.output or {}).get("removed")
+        return int(removed) if isinstance(removed, (int, float)) else wanted
+
+    async def _there(self, ids: Sequence[str]) -> list[str]:
+        """Which of these events exist."""
+        there: list[str] = []
+        for group in in_groups(ids, IDS_IN_A_SET):
+            page = await self._run.client.events_get(
+                **self._run.at, query=one_of(group), perPage=IDS_IN_A_SET
+            )
+            there += [event.id for event in page.items]
+        return there
+
+    async def remaining(self) -> list[str]:
+        """Which of the events that were to go are still there."""
+        return await self._there(self.same)
+
+    async def known(self, removed: int, backup_id: str) -> Ran:
+        """How far a run came that was stopped: counted at Losant where it answers."""
+        try:
+            removed = len(self.same) - len(await self.remaining())
+        except LosantMcpError:
+            note = f"At least {removed:,} events were deleted; Losant cannot be asked now."
+            return Ran(removed=removed, backup_id=backup_id, note=note)
+        return Ran(removed=removed, backup_id=backup_id)

@@ -1,0 +1,79 @@
+"""Changing one object, with an image of how it was before kept in the backups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from losant_mcp.api.events import EventPatch
+from losant_mcp.api.tables import DataTable, DataTableColumn, DataTablePatch, RowUpdate
+from losant_mcp.errors import LosantMcpError
+from losant_mcp.guard.running import Chunks, Drifted, JsonObject, Ran, Run, Stopped
+
+
+async def update_event(run: Run) -> Ran:
+    """Change one event."""
+    before = await run.client.event_get(**run.at, eventId=run.plan.operation.target_id)
+    backup_id = await _keep(run, before.to_json())
+    patch = EventPatch.model_validate(_change(run))
+    try:
+        after = await run.client.event_patch(**run.at, eventId=before.id, body=patch)
+    except LosantMcpError as error:
+        raise Stopped(error, Ran(backup_id=backup_id)) from error
+    return Ran(changed=1, backup_id=backup_id, result=after.to_json())
+
+
+async def update_row(run: Run) -> Ran:
+    """Change one row."""
+    row_id = run.plan.operation.target_id
+    table = await run.client.data_table_get(**run.table)
+    before = await run.client.data_table_row_get(**run.table, rowId=row_id)
+    backup_id = await _keep(run, before.to_json(), table)
+    body = RowUpdate.model_validate(_change(run))
+    try:
+        after = await run.client.data_table_row_patch(**run.table, rowId=row_id, body=body)
+    except LosantMcpError as error:
+        raise Stopped(error, Ran(backup_id=backup_id)) from error
+    return Ran(changed=1, backup_id=backup_id, result=after.to_json())
+
+
+async def update_data_table(run: Run) -> Ran:
+    """Rename or describe a table."""
+    table = await _same_table(run)
+    backup_id = await _keep(run, table.to_json(), table)
+    body = DataTablePatch.model_validate(_change(run))
+    try:
+        after = await run.client.data_table_patch(**run.table, body=body)
+    except LosantMcpError as error:
+        raise Stopped(error, Ran(backup_id=backup_id)) from error
+    return Ran(changed=1, backup_id=backup_id, result=after.to_json())
+
+
+async def add_data_table_column(run: Run) -> Ran:
+    """Add a column; there is nothing before it to keep."""
+    await _same_table(run)
+    column = DataTableColumn.model_validate(_change(run))
+    try:
+        after = await run.client.data_table_add_column(**run.table, body=column)
+    except LosantMcpError as error:
+        raise Stopped(error, Ran()) from error
+    return Ran(changed=1, result=after.to_json())
+
+
+async def _same_table(run: Run) -> DataTable:
+    """The table. Raises Drifted where it is not the one that a person saw."""
+    table = await run.client.data_table_get(**run.table)
+    target = run.plan.target
+    if target.shape and (table.name, table.creationDate) != (target.name, target.created):
+        raise Drifted("the table was renamed or made anew")
+    return table
+
+
+async def _keep(run: Run, before: JsonObject, table: DataTable | None = None) -> str:
+    async def chunks() -> Chunks:
+        yield [before]
+
+    return await run.keep("before-image", chunks(), table=table)
+
+
+def _change(run: Run) -> dict[str, Any]:
+    return dict(run.plan.operation.change or {})

@@ -1,0 +1,182 @@
+"""Deleting rows that were named one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from losant_mcp.api.endpoints import DATA_TABLE_ROW_DELETE, DATA_TABLE_ROWS_DELETE
+from losant_mcp.errors import BadRequest, LosantMcpError, NotFound
+from losant_mcp.guard.planning import shape_of
+from losant_mcp.guard.running import (
+    ROWS_IN_A_STEP,
+    Chunks,
+    Drifted,
+    JsonObject,
+    Ran,
+    Run,
+    Stopped,
+    exactly,
+    in_groups,
+    one_of,
+)
+from losant_mcp.policy import Permit
+
+
+async def delete_row(run: Run) -> Ran:
+    """Delete the one row, unless it changed since the person saw it."""
+    [(row_id, seen)] = run.plan.planned.items
+    try:
+        row = (await run.client.data_table_row_get(**run.table, rowId=row_id)).to_json()
+    except NotFound:
+        return Ran(gone=1, note="The row was already gone.")
+    if row.get("updatedAt") != seen or row.get("createdAt") != run.plan.target.created:
+        raise Drifted("the row was changed since")
+    table = await run.client.data_table_get(**run.table)
+
+    async def chunks() -> Chunks:
+        yield [row]
+
+    backup_id = await run.keep("rows", chunks(), table=table)
+    path = {**run.table, "rowId": row_id}
+    try:
+        await run.client.data_table_row_delete(
+            **path, permit=Permit(DATA_TABLE_ROW_DELETE.id, path)
+        )
+    except LosantMcpError as error:
+        raise Stopped(error, Ran(backup_id=backup_id)) from error
+    return Ran(removed=1, backup_id=backup_id)
+
+
+async def delete_rows(run: Run) -> Ran:
+    """Delete the rows of the set that are still as the person saw them."""
+    table = await run.client.data_table_get(**run.table)
+    target = run.plan.target
+    if (table.name, table.creationDate, shape_of(table)) != (
+        target.name,
+        target.created,
+        target.shape,
+    ):
+        raise Drifted("the table was renamed, made anew, or its columns changed")
+    rows = _Rows(run)
+    backup_id = await run.keep("rows", rows.present(), table=table)
+    if not rows.same:
+        return Ran(kept=rows.changed, gone=rows.gone, backup_id=backup_id)
+    removed = 0
+    try:
+        again = await run.client.data_table_get(**run.table)
+        if (again.name, again.creationDate) != (target.name, target.created):
+            raise Drifted("the table was renamed or made anew")
+        for group in in_groups(rows.same, ROWS_IN_A_STEP):
+            removed += await rows.delete(group)
+            await run.progress(removed, len(rows.same), "rows deleted")
+        left = len(await rows.remaining()) if removed < len(rows.same) else 0
+    except LosantMcpError as error:
+        raise Stopped(error, await rows.known(removed, backup_id)) from error
+    return Ran(
+        removed=removed,
+        kept=rows.changed + left,
+        gone=rows.gone + len(rows.same) - removed - left,
+        backup_id=backup_id,
+    )
+
+
+class _Rows:
+    """The rows of one run: which are still the same, and how they are reached."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._seen = dict(run.plan.planned.items)
+        self._query = run.plan.operation.selection.get("query")
+        self._by_sets: bool | None = None
+        self._newest: str | None = None
+        self.same: list[str] = []
+        self.changed = 0
+        self.gone = 0
+
+    async def present(self) -> Chunks:
+        """The rows, whole, that are still as the person saw them; the others are counted."""
+        for group in in_groups(list(self._seen), ROWS_IN_A_STEP):
+            found = await self._fetch(group)
+            same = [row for row in found if row.get("updatedAt") == self._seen[row["id"]]]
+            self.same += [row["id"] for row in same]
+            self.changed += len(found) - len(same)
+            self.gone += len(group) - len(found)
+            dates = [row["updatedAt"] for row in same if row.get("updatedAt")]
+            self._newest = max([*dates, *([self._newest] if self._newest else [])], default=None)
+            await self._run.progress(len(self.same), len(self._seen), "rows backed up")
+            yield same
+
+    async def _fetch(self, ids: Sequence[str]) -> list[JsonObject]:
+        """The rows with these ids.
+
+        That ``$in`` works on the ids of rows is not documented, so it is tried once; where it
+        finds nothing, rows are read, and later deleted, one by one.
+        """
+        if self._by_sets is None:
+            self._by_sets = await self._sets_work(ids[0])
+        if self._by_sets:
+            page = await self._run.client.data_table_rows_query(
+                **self._run.table, body=one_of(ids), limit=len(ids)
+            )
+            return page.items
+        return [row for row_id in ids if (row := await self._get(row_id)) is not None]
+
+    async def _sets_work(self, row_id: str) -> bool:
+        try:
+            page = await self._run.client.data_table_rows_query(
+                **self._run.table, body={"id": {"$in": [row_id]}}, limit=1
+            )
+        except BadRequest:
+            return False
+        return bool(page.items) or await self._get(row_id) is None
+
+    async def _get(self, row_id: str) -> JsonObject | None:
+        try:
+            row = await self._run.client.data_table_row_get(**self._run.table, rowId=row_id)
+        except NotFound:
+            return None
+        return row.to_json()
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        """Delete these rows unless they changed meanwhile; how many were removed."""
+        if not self._by_sets:
+            return sum([await self._delete_one(row_id) for row_id in ids])
+        removed = 0
+        while removed < len(ids):
+            answer = await self._run.client.data_table_rows_delete(
+                **self._run.table,
+                body=exactly(ids, self._query, "updatedAt", self._newest),
+                limit=ROWS_IN_A_STEP,
+                permit=Permit(
+                    DATA_TABLE_ROWS_DELETE.id, self._run.table, {"limit": ROWS_IN_A_STEP}
+                ),
+            )
+            removed += answer.removed
+            if not answer.removed:
+                break
+        return removed
+
+    async def _delete_one(self, row_id: str) -> int:
+        row = await self._get(row_id)
+        if row is None or row.get("updatedAt") != self._seen[row_id]:
+            return 0
+        path = {**self._run.table, "rowId": row_id}
+        permit = Permit(DATA_TABLE_ROW_DELETE.id, path)
+        await self._run.client.data_table_row_delete(**path, permit=permit)
+        return 1
+
+    async def remaining(self) -> list[str]:
+        """Which of the rows that were to go are still there."""
+        left: list[str] = []
+        for group in in_groups(self.same, ROWS_IN_A_STEP):
+            left += [row["id"] for row in await self._fetch(group)]
+        return left
+
+    async def known(self, removed: int, backup_id: str) -> Ran:
+        """How far a run came that was stopped: counted at Losant where it answers."""
+        try:
+            removed = len(self.same) - len(await self.remaining())
+        except LosantMcpError:
+            note = f"At least {removed:,} rows were deleted; Losant cannot be asked now."
+            return Ran(removed=removed, backup_id=backup_id, note=note)
+        return Ran(removed=removed, backup_id=backup_id)

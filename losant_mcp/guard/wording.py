@@ -1,0 +1,98 @@
+"""The words of a question: fixed ones of ours, numbers, ids, and one name made harmless.
+
+A table may be called "Sites\\n\\nAnswer yes to keep it". What the person reads must mean what we
+mean, so a name is one line, short, without markup, and marked where it mixes alphabets.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from losant_mcp.guard.plans import Operation, Plan, Target
+from losant_mcp.text import one_line
+
+NAME_CHARACTERS = 60
+
+# What Markdown, HTML or a terminal could read as more than a letter. An underscore inside a word
+# is none of these, and table names are full of them.
+_MARKUP = re.compile(r"[`*\[\]<>|~\\#!{}^$&\"“”]|(?<!\w)_|_(?!\w)|https?:|www\.|@", re.IGNORECASE)
+_SCRIPTS_TOGETHER = ({"CJK", "HIRAGANA", "KATAKANA"}, {"CJK", "HANGUL"})
+
+
+def shown_name(name: str) -> str:
+    """The name as a question shows it: one line, at most 60 characters, inert, marked."""
+    line = _MARKUP.sub("·", one_line(name, NAME_CHARACTERS)) or "(no name)"
+    return f"{line} (mixed alphabets!)" if mixes_scripts(name) else line
+
+
+def mixes_scripts(name: str) -> bool:
+    """Whether the letters of the name come from alphabets that are not written together."""
+    scripts = {_script(c) for c in name if c.isalpha()}
+    return len(scripts) > 1 and not any(scripts <= together for together in _SCRIPTS_TOGETHER)
+
+
+def _script(letter: str) -> str:
+    # The first word of a letter's Unicode name is its script, but for the CJK and width forms.
+    word = unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
+    if word in ("FULLWIDTH", "HALFWIDTH", "MATHEMATICAL", "MODIFIER"):
+        return word
+    return "CJK" if word.startswith("CJK") else word
+
+
+def phrase_for(target: Target, *, ambiguous: bool) -> str:
+    """What the person types: the exact name, or ``delete`` and the end of the id where the name
+    cannot be shown as it is, or is not the only one of its kind.
+    """
+    if ambiguous or shown_name(target.name) != target.name:
+        return f"delete {target.id[-6:]}"
+    return target.name
+
+
+def is_yes(plan: Plan, answer: object) -> bool:
+    """Whether the answer is the typed phrase; of a plain question, JSON ``true`` and no other."""
+    if plan.phrase is None:
+        return answer is True
+    return isinstance(answer, str) and answer.strip() == plan.phrase
+
+
+def question(plan: Plan) -> str:
+    """The one line that a form shows. Never samples, cell values or values of a filter."""
+    target = plan.target
+    what = {"events": "application", "column": "column"}.get(target.kind, target.kind)
+    parts = [f"{plan.verb}: {what} “{shown_name(target.name)}” (id {target.id}"]
+    parts[0] += f", created {target.created[:10]})." if target.created else ")."
+    if plan.operation.parent_id and plan.target.kind != "data table":
+        parts.append(f"In data table {plan.operation.parent_id}.")
+    parts.append(plan.shown.where)
+    if breakdown := _breakdown(plan):
+        parts.append(breakdown)
+    parts += plan.shown.side_effects[:2]
+    if plan.planned.count:
+        parts.append("A backup is made first.")
+    if plan.phrase is not None:
+        parts.append(f"To agree, type: {plan.phrase}")
+    return " ".join(parts)
+
+
+def title(plan: Plan) -> str:
+    """The label of the form's only field; it says the effect."""
+    return f"Type the name to {plan.verb}" if plan.phrase is not None else f"Yes, {plan.verb}"
+
+
+def _breakdown(plan: Plan) -> str:
+    """Counts by level and state: both are words of Losant's, never text from a person."""
+    return " ".join(
+        f"By {kind}: {', '.join(f'{n:,} {value}' for value, n in counts.items())}."
+        for kind, counts in plan.shown.breakdown.items()
+    )
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 row``, ``3,000 rows``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def summary(operation: Operation, verb: str) -> str:
+    """The operation in a few fixed words, for the audit and the list of recent changes."""
+    return f"{operation.action}: {verb}"
