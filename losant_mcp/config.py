@@ -128,7 +128,7 @@ class Settings(BaseModel):
     )
     deny: Names = _setting(
         "LOSANT_MCP_DENY",
-        "Tools and data tables (names or ids) that are never touched.",
+        "Tools, and ids of data tables, that are never touched.",
         default=(),
     )
     callback_prefixes: Names = _setting(

@@ -18,9 +18,11 @@ from losant_mcp import __version__
 from losant_mcp.claims import read_claims
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
+from losant_mcp.errors import ConfigurationError
 from losant_mcp.policy import Policy
+from losant_mcp.tools.arguments import is_object_id
 from losant_mcp.tools.call import Services
-from losant_mcp.tools.listing import listed
+from losant_mcp.tools.listing import denied_tables, listed
 from losant_mcp.tools.times import Clock, utc_now
 
 LIST_SECONDS = 300
@@ -71,10 +73,20 @@ def bound_application(settings: Settings) -> str | None:
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What the settings let through; denied tables are added by name once they are known."""
+    """What the settings let through.
+
+    Raises ConfigurationError for a table that is denied by name: the policy knows tables by id.
+    """
+    tables = denied_tables(settings)
+    if by_name := [name for name in tables if not is_object_id(name)]:
+        raise ConfigurationError(
+            f"LOSANT_MCP_DENY: {by_name[0]!r} is neither a tool nor the id of a data table.",
+            hint="Give the table's id; list_data_tables shows it.",
+        )
     return Policy(
         access=settings.access,
         application_id=bound_application(settings),
+        denied_tables=frozenset(tables),
         callback_prefixes=settings.callback_prefixes,
         email_domains=frozenset(settings.email_domains),
     )

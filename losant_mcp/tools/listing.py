@@ -8,19 +8,20 @@ from __future__ import annotations
 import difflib
 
 from losant_mcp.api.endpoint import Effect
-from losant_mcp.config import Settings
+from losant_mcp.config import TOOLSETS, Settings
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.policy import ALLOWED_EFFECTS
 from losant_mcp.tools import data, events, lookup, rows, tables
 from losant_mcp.tools.spec import TOOLS, ToolSpec
 
 DOMAINS = (events, tables, rows, data, lookup)
-"""Importing them registers their tools, in this order."""
+"""Importing them registers their tools."""
 
 
 def listed(settings: Settings) -> list[ToolSpec]:
-    """The tools of a server with these settings."""
-    return [spec for spec in TOOLS.values() if why_not(spec, settings) is None]
+    """The tools of a server with these settings, toolset by toolset."""
+    found = [spec for spec in TOOLS.values() if why_not(spec, settings) is None]
+    return sorted(found, key=lambda spec: TOOLSETS.index(spec.toolset))
 
 
 def why_not(spec: ToolSpec, settings: Settings) -> str | None:

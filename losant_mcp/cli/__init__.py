@@ -1,0 +1,102 @@
+"""The command line: serve, sandbox, demo, call, check.
+
+One module a command, each loaded when its command is asked for, so that ``--version`` and
+``--help`` answer at once. What goes wrong ends here as one or two lines on standard error:
+exit code 2 where the command was not started, 1 where it ran and failed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NoReturn, TextIO
+
+import click
+
+from losant_mcp import __version__
+from losant_mcp.errors import LosantMcpError, describe
+
+__all__ = ["cli", "main"]
+
+COMMANDS: Mapping[str, str] = {
+    "serve": "Serve MCP over standard input and output.",
+    "demo": "Take a tour on the embedded sandbox; no account needed.",
+    "sandbox": "Serve the embedded sandbox's HTTP API alone.",
+    "call": "Call one tool and print its result.",
+    "check": "Check settings, token and connection.",
+}
+"""Every command with its one line of help; ``losant_mcp.cli.<name>.<name>`` is the command."""
+
+
+class _Commands(click.Group):
+    """Finds commands by name and loads only the one that is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, loaded."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"losant_mcp.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:  # click's own signature
+        """Run the command; its errors become a line or two."""
+        try:
+            return super().invoke(ctx)
+        except LosantMcpError as error:
+            click.echo(f"losant-mcp: {describe(error)}", err=True)
+            ctx.exit(2)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
+            raise
+        # The outermost boundary: a bug, whose traceback may quote a secret.
+        except Exception:  # noqa: BLE001
+            _end_with_bug()
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="losant-mcp", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Let an AI assistant work with Losant's events, data tables and data.
+
+    Start with `losant-mcp demo`.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        _never_fail_to_print(stream)
+    cli(prog_name="losant-mcp")
+
+
+def _never_fail_to_print(stream: TextIO) -> None:
+    # A Windows console, or a file there, may know no "°"; a question mark is better than a crash.
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+
+
+def _end_with_bug() -> NoReturn:
+    text = traceback.format_exc()
+    for secret in _secrets():
+        text = text.replace(secret, "[secret]")
+    click.echo(f"{text}losant-mcp: this is a bug; nothing more was done.", err=True)
+    sys.exit(1)
+
+
+def _secrets() -> list[str]:
+    found = [os.environ.get(name, "") for name in ("LOSANT_API_TOKEN", "LOSANT_MCP_STATE_URL")]
+    found += [argument.rpartition("=")[2] for argument in sys.argv[1:]]
+    return [secret for secret in found if len(secret) > 16]

@@ -1,0 +1,121 @@
+"""A server and its client, from a command's settings: on Losant, or on the embedded sandbox."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from anyio.to_thread import run_sync
+from pydantic import SecretStr
+
+from losant_mcp.cli import logs
+from losant_mcp.cli.options import Source
+from losant_mcp.client import AsgiApp, LosantClient
+from losant_mcp.config import Settings
+from losant_mcp.errors import ConfigurationError
+from losant_mcp.server import LosantServer, build_server, policy_of
+
+if TYPE_CHECKING:
+    from losant_mcp.sandbox.store import Store
+
+SANDBOX_URL = "http://sandbox.invalid"
+"""What the embedded sandbox is called; nothing is ever sent there."""
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A server, the client below it, and the settings of both."""
+
+    settings: Settings
+    client: LosantClient
+    server: LosantServer
+
+
+@asynccontextmanager
+async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Connection]:
+    """Set logging up and build the server; closes the client and the sandbox at the end.
+
+    ``quiet`` logs warnings and worse, unless a log level is set. Raises ConfigurationError where a
+    setting is wrong or the token is missing.
+    """
+    is_quiet = quiet and source.origins()["log_level"] == "default"
+    least = logging.WARNING if is_quiet else logging.DEBUG
+    if source.sandbox:
+        async with _connect_sandbox(source, least) as connection:
+            yield connection
+        return
+    settings = source.settings()
+    logs.configure(settings, least=least)
+    if settings.api_token is None:
+        raise ConfigurationError(
+            "There is no Losant API token.",
+            hint="Set LOSANT_API_TOKEN, or try `losant-mcp serve --sandbox`: it needs no account.",
+        )
+    client = LosantClient(settings.api_token, base_url=settings.api_url, policy=policy_of(settings))
+    async with client:
+        yield _build(settings, client)
+
+
+@asynccontextmanager
+async def _connect_sandbox(source: Source, least: int) -> AsyncIterator[Connection]:
+    # Loaded here, since a server of a real Losant never needs it.
+    from losant_mcp.sandbox.app import create_app
+    from losant_mcp.sandbox.demo import APPLICATION_ID, seed
+    from losant_mcp.sandbox.demo.ids import demo_id
+    from losant_mcp.sandbox.tokens import mint
+
+    source.settings()  # a wrong setting is told before a database is made
+    store = open_store(source.database)
+    seeding = Thread(target=seed, args=(store,), name="seed", daemon=True)
+    try:
+        token = SecretStr(mint(store, APPLICATION_ID, demo_id("device", 1))["full"])
+        settings = source.settings(
+            api_token=token, api_url=SANDBOX_URL, application_id=APPLICATION_ID
+        )
+        logs.configure(settings, least=least)
+        # A client sees the tools while the demo is still being written; its first call waits.
+        seeding.start()
+        client = LosantClient.in_process(
+            _after(seeding, create_app(store, base_url=SANDBOX_URL)),
+            token,
+            policy=policy_of(settings),
+            base_url=SANDBOX_URL,
+        )
+        async with client:
+            yield _build(settings, client)
+    finally:
+        if seeding.ident is not None:
+            seeding.join()
+        store.close()
+
+
+def _after(thread: Thread, app: AsgiApp) -> AsgiApp:
+    async def wait(scope: Any, receive: Any, send: Any) -> None:  # as the ASGI specification has it
+        if thread.is_alive():
+            await run_sync(thread.join)
+        await app(scope, receive, send)
+
+    return wait
+
+
+def open_store(path: Path | None) -> Store:
+    """The sandbox's database. Raises ConfigurationError where the file cannot be one."""
+    from losant_mcp.sandbox.store import Store
+
+    try:
+        return Store(path)
+    except sqlite3.Error as error:
+        raise ConfigurationError(
+            f"{path} cannot be used as the sandbox's database: {error}.",
+            hint="Name a file that is not there yet, or one that a sandbox made.",
+        ) from None
+
+
+def _build(settings: Settings, client: LosantClient) -> Connection:
+    return Connection(settings, client, build_server(settings, client))

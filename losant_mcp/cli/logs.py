@@ -1,0 +1,64 @@
+"""Logging to standard error, set up before anything else may do it.
+
+The SDK calls ``logging.basicConfig`` when a server is made, which does nothing once the root
+logger has a handler.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+from losant_mcp.config import Settings
+from losant_mcp.text import clean
+
+# They print whole URLs, which hold queries, and every frame of the protocol.
+QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "mcp", "asyncio", "uvicorn")
+
+
+def configure(settings: Settings, *, least: int = logging.DEBUG) -> None:
+    """Send records of the settings' level, and of ``least``, to standard error, in their format."""
+    handler = logging.StreamHandler(sys.stderr)
+    secrets = [s.get_secret_value() for s in (settings.api_token, settings.state_url) if s]
+    handler.setFormatter((_Json if settings.log_format == "json" else _Text)(secrets))
+    level = max(least, logging.getLevelNamesMapping()[settings.log_level.upper()])
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+class _Text(logging.Formatter):
+    """``12:00:01 INFO losant_mcp.server: text``; secrets and terminal escapes never appear."""
+
+    def __init__(self, secrets: list[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+        self._secrets = secrets
+
+    def masked(self, text: str) -> str:
+        """The text with secrets and control characters taken out."""
+        for secret in self._secrets:
+            text = text.replace(secret, "[secret]")
+        return clean(text)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as a line, with its traceback below."""
+        return self.masked(super().format(record))
+
+
+class _Json(_Text):
+    """One JSON object a line: time, level, logger, message, and a traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": self.masked(record.getMessage()),
+        }
+        if record.exc_info:
+            line["exception"] = self.masked(self.formatException(record.exc_info))
+        return json.dumps(line)
