@@ -32,7 +32,10 @@ _GRACE = 2
 
 
 class SandboxServer:
-    """A sandbox on ``url``. Its database is seeded with the demo, unless ``empty`` or seeded."""
+    """A sandbox on ``url``. Its database is seeded with the demo, unless ``empty`` or seeded.
+
+    It listens from the beginning: what comes before it serves waits in the system's queue.
+    """
 
     def __init__(self, store: Store, *, port: int = 0, empty: bool = False) -> None:
         self._socket = _listen(port)
@@ -65,8 +68,7 @@ class SandboxServer:
         self.app: Starlette = create_app(store, base_url=self.url)
 
     def start(self) -> None:
-        """Serve in a background thread; returns when requests can come."""
-        self._socket.listen()  # from here on the system queues what comes early
+        """Serve in a background thread."""
         self._thread = threading.Thread(target=self.serve, name="sandbox", daemon=True)
         self._thread.start()
 
@@ -118,6 +120,7 @@ def _listen(port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen()
     except OSError:
         listener.close()
         raise

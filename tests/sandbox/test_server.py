@@ -1,0 +1,143 @@
+"""The sandbox as a server: in a thread, in a process of its own, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from losant_mcp.sandbox.server import SandboxServer
+from losant_mcp.sandbox.store import Store
+
+FOREGROUND = """
+from losant_mcp.sandbox.server import SandboxServer
+from losant_mcp.sandbox.store import Store
+server = SandboxServer(Store(), empty=True)
+print(server.url, flush=True)
+server.serve()
+print("ended", flush=True)
+"""
+
+
+def health(url: str) -> httpx.Response:
+    """An answer of the server."""
+    return httpx.get(f"{url}/sandbox/health")
+
+
+def test_it_serves_from_start_to_stop() -> None:
+    """Between start and stop it answers on a port of its own; afterwards nobody does."""
+    store = Store()
+    server = SandboxServer(store, empty=True)
+    with server:
+        assert server.url.startswith("http://127.0.0.1:")
+        assert health(server.url).json() == {"status": "ok"}
+    with pytest.raises(httpx.ConnectError):
+        health(server.url)
+    store.close()
+
+
+async def test_it_is_an_async_context_manager() -> None:
+    """In an event loop it starts and stops without blocking it."""
+    store = Store()
+    async with SandboxServer(store, empty=True) as server, httpx.AsyncClient() as http:
+        answer = await http.get(f"{server.url}/sandbox/health")
+    assert answer.status_code == 200
+    store.close()
+
+
+def test_a_port_that_is_taken_is_an_error_at_once() -> None:
+    """Asking for a port in use raises before anything runs."""
+    store = Store()
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError):
+        SandboxServer(store, port=taken.getsockname()[1], empty=True)
+    store.close()
+
+
+def test_a_database_in_a_file_is_opened_again(tmp_path: Path) -> None:
+    """A file keeps what was stored, is not seeded twice, and its tokens stay good."""
+    store = Store(tmp_path / "losant.db")
+    with SandboxServer(store, empty=True) as server:
+        headers = {"Authorization": f"Bearer {server.tokens['full']}"}
+        url = f"/applications/{server.application_id}/data-tables"
+        made = httpx.post(server.url + url, headers=headers, json={"name": "kept"})
+        assert made.status_code == 201
+    store.close()
+    again = Store(tmp_path / "losant.db")
+    with SandboxServer(again) as server:
+        items = httpx.get(server.url + url, headers=headers).json()["items"]
+    assert [item["name"] for item in items] == ["kept"]
+    again.close()
+
+
+def test_stopping_does_not_wait_for_slow_answers() -> None:
+    """A request that would take a minute is cut off at the end."""
+    store = Store()
+    with SandboxServer(store, empty=True) as server:
+        rule = {"kind": "latency", "ms": 60_000, "endpoint": "applications.get"}
+        httpx.put(f"{server.url}/sandbox/faults", json=[rule])
+        errors: list[Exception] = []
+
+        def ask() -> None:
+            try:
+                httpx.get(f"{server.url}/applications", timeout=30)
+            except httpx.HTTPError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        while not server.app.state.requests:
+            thread.join(0.01)
+        start = time.monotonic()
+    assert time.monotonic() - start < 5
+    thread.join()
+    store.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_the_foreground(number: signal.Signals) -> None:
+    """Within 5 seconds and normally, although a keep-alive connection and a request are open."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", FOREGROUND],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        url = process.stdout.readline().strip()
+        with (
+            httpx.Client(base_url=url) as http,
+            socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as half_sent,
+        ):
+            half_sent.sendall(
+                b"POST /applications HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+            )
+            assert http.get("/sandbox/health").status_code == 200
+            start = time.monotonic()
+            process.send_signal(number)
+            assert process.wait(10) == 0
+            assert time.monotonic() - start < 5
+        assert process.stdout.read() == "ended\n"
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_answers_are_not_delayed_by_the_network() -> None:
+    """Small requests on one connection are not held up for 40 ms by Nagle's algorithm."""
+    store = Store()
+    with SandboxServer(store, empty=True) as server, httpx.Client(base_url=server.url) as http:
+        times = []
+        for _ in range(20):
+            start = time.perf_counter()
+            http.get("/sandbox/health")
+            times.append(time.perf_counter() - start)
+    assert sorted(times)[10] < 0.03
+    store.close()
