@@ -124,7 +124,32 @@ class Settings(BaseModel):
         "Most objects that one call may delete.",
         default=10_000,
         ge=1,
-        le=10_000,
+        le=1_000_000,
+    )
+    max_create_rows: int = _setting(
+        "LOSANT_MCP_MAX_CREATE_ROWS",
+        "Most rows that may be created in an hour.",
+        default=100_000,
+        ge=0,
+    )
+    max_create_events: int = _setting(
+        "LOSANT_MCP_MAX_CREATE_EVENTS",
+        "Most events that may be raised in an hour: a flood starves real alarms.",
+        default=300,
+        ge=0,
+    )
+    preview_allow: Names = _setting(
+        "LOSANT_MCP_PREVIEW_ALLOW",
+        "With LOSANT_MCP_CONFIRM=preview: the tools, and the tables (names or ids), it is for.",
+        protected=True,
+        default=(),
+    )
+    preview_max: int = _setting(
+        "LOSANT_MCP_PREVIEW_MAX",
+        "With LOSANT_MCP_CONFIRM=preview: most objects of one call.",
+        protected=True,
+        default=100,
+        ge=1,
     )
     deny: Names = _setting(
         "LOSANT_MCP_DENY",

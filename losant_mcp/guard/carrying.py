@@ -1,0 +1,160 @@
+"""Carrying a plan out: burn it, run it, and put down what happened, whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import anyio
+
+from losant_mcp.api.tables import DataTable
+from losant_mcp.client import LosantClient
+from losant_mcp.errors import LosantMcpError
+from losant_mcp.guard import outcomes, run_events, run_overwrites, run_rows, run_tables
+from losant_mcp.guard.ledger import Ledger
+from losant_mcp.guard.outcomes import Outcome
+from losant_mcp.guard.plans import Action, Operation, Plan, PlannedSet, Status, digest
+from losant_mcp.guard.running import Chunks, Drifted, Progress, Ran, Run, Stopped
+from losant_mcp.guard.store import BudgetSpent, NotOpen
+from losant_mcp.guard.ways import Client
+from losant_mcp.guard.wording import counted
+
+RUNS: Mapping[Action, Callable[[Run], Awaitable[Ran]]] = {
+    "delete_event": run_events.delete_event,
+    "delete_events": run_events.delete_events,
+    "delete_row": run_rows.delete_row,
+    "delete_rows": run_rows.delete_rows,
+    "truncate_rows": run_tables.truncate_rows,
+    "delete_data_table": run_tables.delete_data_table,
+    "remove_data_table_column": run_tables.remove_data_table_column,
+    "update_event": run_overwrites.update_event,
+    "update_events": run_events.update_events,
+    "update_row": run_overwrites.update_row,
+    "update_data_table": run_overwrites.update_data_table,
+    "add_data_table_column": run_overwrites.add_data_table_column,
+}
+
+
+class Keeper(Protocol):
+    """Where backups are written."""
+
+    async def keep(
+        self, plan: Plan, kind: str, chunks: Chunks, *, table: DataTable | None = None
+    ) -> str:
+        """Keep the objects on the disk and return the backup's id. Raises GuardError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One guarded call: who asks for what. ``arguments`` are as given, without ``approvalId``."""
+
+    operation: Operation
+    arguments: Mapping[str, Any]
+    approval_id: str | None
+    client: Client
+    progress: Progress
+
+
+class Carrier:
+    """Carries out what was agreed to, or what nobody needs to be asked about."""
+
+    def __init__(self, client: LosantClient, ledger: Ledger, keeper: Keeper) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._keeper = keeper
+
+    async def approved(self, request: Request, plan: Plan) -> Outcome:
+        """Burn an approved plan and run it; any other plan tells what became of it."""
+        # From the burning on, a call that is taken back changes nothing: half a run is worse.
+        with anyio.CancelScope(shield=True) as shield:
+            return await self._burn(request, plan)
+        raise AssertionError(shield)  # a shield that nobody cancels lets nothing fall through
+
+    async def _burn(self, request: Request, plan: Plan) -> Outcome:
+        ledger = self._ledger
+        try:
+            burned = await ledger.store.burn(plan.id, digest(asdict(ledger.binding)), ledger.limits)
+        except NotOpen as error:
+            return outcomes.of_plan(error.plan)
+        except BudgetSpent as error:
+            await ledger.note_plan("failed", plan, request.client.name, why="budget")
+            return outcomes.of_failure(error)
+        return await self._execute(request, burned)
+
+    async def _execute(self, request: Request, plan: Plan) -> Outcome:
+        try:
+            await self._ledger.note_plan("running", plan, request.client.name)
+            outcome, status, ran = await self._attempt(request, plan)
+        except LosantMcpError as error:
+            outcome, status, ran = outcomes.of_failure(error), "failed", Ran()
+        except BaseException:
+            await self._ledger.store.finish(plan.id, "failed", {})
+            await self._ledger.note_plan("failed", plan, request.client.name, why="internal error")
+            raise
+        await self._ledger.store.finish(plan.id, status, outcomes.storable(outcome))
+        kind = "ran" if status == "done" else status
+        await self._ledger.note_plan(
+            kind,
+            plan,
+            request.client.name,
+            removed=ran.removed,
+            changed=ran.changed,
+            kept=ran.kept,
+            gone=ran.gone,
+            backup=ran.backup_id,
+        )
+        if ran.removed or ran.changed:
+            words = f"{plan.verb} ({outcomes.iso(await self._ledger.store.now())})"
+            operation = plan.operation
+            await self._ledger.store.note_change(
+                operation.application_id, operation.target_id, words
+            )
+        return outcome
+
+    async def _attempt(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
+        async def keep(kind: str, chunks: Chunks, *, table: DataTable | None = None) -> str:
+            backup_id = await self._keeper.keep(plan, kind, chunks, table=table)
+            await self._ledger.note_plan("backed_up", plan, request.client.name, backup=backup_id)
+            return backup_id
+
+        run = Run(self._client, plan, keep, request.progress)
+        # Rows that a truncate was re-planned for are named, and go one by one.
+        named = plan.operation.action == "truncate_rows" and plan.planned.items
+        carry_out = run_rows.delete_rows if named else RUNS[plan.operation.action]
+        try:
+            ran = await carry_out(run)
+        except Drifted as drift:
+            fresh = await self._replan(plan, drift.again) if drift.again else None
+            return outcomes.of_drift(drift, fresh), "drifted", Ran()
+        except Stopped as stop:
+            return outcomes.of_stop(plan, stop), "failed", stop.known
+        outcome = outcomes.of_run(plan, ran)
+        return ({**outcome, "result": dict(ran.result)} if ran.result else outcome), "done", ran
+
+    async def _replan(self, plan: Plan, again: PlannedSet) -> Plan:
+        """The same call again, for the rows that were agreed to and no others."""
+        verb = f"DELETE the {counted(again.count, 'row')} of before"
+        fresh = replace(plan, planned=again, verb=verb, status="pending", way=None, nonce="")
+        return await self._ledger.store.add_plan(fresh, self._ledger.limits)
+
+    async def unasked(self, request: Request, plan: Plan) -> Outcome:
+        """Run a plan that nobody needs to be asked about; errors of Losant are raised."""
+        with anyio.CancelScope(shield=True) as shield:
+            return await self._unasked(request, plan)
+        raise AssertionError(shield)  # a shield that nobody cancels lets nothing fall through
+
+    async def _unasked(self, request: Request, plan: Plan) -> Outcome:
+        await self._ledger.note_plan("running", plan, request.client.name, way="unasked")
+        try:
+            outcome, status, ran = await self._attempt(request, plan)
+        except LosantMcpError as error:
+            await self._ledger.note_plan(
+                "failed", plan, request.client.name, why=type(error).__name__
+            )
+            raise
+        kind = "ran" if status == "done" else status
+        await self._ledger.note_plan(
+            kind, plan, request.client.name, changed=ran.changed, backup=ran.backup_id
+        )
+        return outcome

@@ -1,0 +1,288 @@
+"""The gate: the one way by which a tool destroys or overwrites something.
+
+Plan, ask, burn once, back up, re-check, run, audit; see the package's docstring. In ``human``
+mode nothing that passes through the model (an argument, an ``approvalId``, a replayed state) is
+a yes: a yes is recorded in the store by the form, the page or the terminal, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import anyio
+from mcp import MCPError
+from mcp.types import InputRequiredResult
+
+from losant_mcp.client import LosantClient
+from losant_mcp.config import Settings
+from losant_mcp.errors import Refused
+from losant_mcp.guard import outcomes
+from losant_mcp.guard.carrying import Carrier, Keeper, Request
+from losant_mcp.guard.ledger import Ledger
+from losant_mcp.guard.outcomes import Outcome
+from losant_mcp.guard.planning import Draft, Planner
+from losant_mcp.guard.plans import (
+    PLAN_SECONDS,
+    Binding,
+    Operation,
+    Plan,
+    PlannedSet,
+    Status,
+    Target,
+    digest,
+)
+from losant_mcp.guard.store import BudgetSpent, Limits, NotOpen
+from losant_mcp.guard.ways import Answer, Returned
+from losant_mcp.guard.wording import counted, is_yes
+
+UNASKED_OVERWRITES = 8
+"""An hour's overwrites that nobody was asked about: as many times ``confirm_above``."""
+DESTROYED_AN_HOUR = 5
+"""An hour's destroyed objects: as many times the limit of one call."""
+
+AskElsewhere = Callable[[Plan], Awaitable[str]]
+"""Opens the approval page for the person; returns what the model should tell them."""
+
+
+class Gate:
+    """The guard of one principal and origin. ``ask_elsewhere`` opens the approval page."""
+
+    def __init__(
+        self,
+        client: LosantClient,
+        settings: Settings,
+        *,
+        ledger: Ledger,
+        keeper: Keeper,
+        ask_elsewhere: AskElsewhere,
+    ) -> None:
+        self._settings = settings
+        self.ledger = ledger
+        self.store = ledger.store
+        self.binding = ledger.binding
+        self.limits = ledger.limits
+        self._carrier = Carrier(client, ledger, keeper)
+        self._planner = Planner(client, most=settings.max_delete)
+        self._ask_elsewhere = ask_elsewhere
+
+    # ---- asked -----------------------------------------------------------------------------
+
+    async def destroy(self, request: Request) -> Outcome | InputRequiredResult:
+        """Carry the operation out if a person says yes to it; else say what is needed."""
+        if self._settings.confirm == "block":
+            raise Refused(
+                f"{request.operation.action} is blocked: nobody may confirm it here.",
+                hint="A person can set LOSANT_MCP_CONFIRM=human.",
+            )
+        if (returned := request.client.returned) is not None:
+            return await self._returned(request, returned)
+        if request.approval_id is not None:
+            return await self._resumed(request, request.approval_id)
+        draft = await self._planner.draft(request.operation)
+        if not draft.planned.count:
+            return outcomes.nothing_to_do("object")
+        if self._settings.confirm == "preview":
+            self._check_preview(request.operation, draft)
+        return await self._ask(request, await self._propose(request, draft))
+
+    async def _propose(self, request: Request, draft: Draft) -> Plan:
+        operation = request.operation
+        changes = await self.store.changes(operation.application_id, operation.target_id)
+        former = await self._former_names(draft)
+        plan = draft.plan(
+            operation,
+            self.binding,
+            digest(dict(request.arguments)),
+            recent_changes=tuple(changes),
+            former_names=former,
+        )
+        fatigue = await self.store.fatigue(self.binding.principal, operation.target_key)
+        if plan.phrase is None and fatigue.plain_yeses >= self.limits.plain_yeses:
+            # A hand that clicked yes ten times within the hour must read again.
+            plan = replace(plan, phrase=f"delete {plan.target.id[-6:]}")
+        stored = await self.store.add_plan(plan, self.limits)
+        await self.ledger.note_plan("planned", stored, request.client.name)
+        return stored
+
+    async def _former_names(self, draft: Draft) -> tuple[str, ...]:
+        """Names under which this server knew the target before; remembers the present one."""
+        target = draft.target
+        if target.kind != "data table":
+            return ()
+        key = f"names:{target.id}"
+        known = (await self.store.recall(key) or "").split("\0")
+        names = [name for name in known if name]
+        if target.name not in names:
+            await self.store.remember(key, "\0".join([*names[-4:], target.name]))
+        return tuple(name for name in names if name != target.name)
+
+    async def _ask(self, request: Request, plan: Plan) -> Outcome | InputRequiredResult:
+        if plan.status == "approved":
+            return await self._carrier.approved(request, plan)
+        by_form = self._settings.ask != "page" and request.client.can_be_asked
+        if self._settings.confirm == "preview":
+            advice = "No person is asked here: this is the preview that the operator chose."
+            return outcomes.approval_required(plan, advice)
+        if not by_form:
+            await self.store.begin_question(plan.id, "page")
+            await self.ledger.note_plan("asked", plan, request.client.name, way="page")
+            return outcomes.approval_required(plan, await self._ask_elsewhere(plan))
+        nonce = await self.store.begin_question(plan.id, "form")
+        await self.ledger.note_plan("asked", plan, request.client.name, way="form")
+        if request.client.modern:
+            return request.client.ask_later(plan, nonce)
+        return await self._ask_now(request, plan, nonce)
+
+    async def _ask_now(self, request: Request, plan: Plan, nonce: str) -> Outcome:
+        try:
+            with anyio.fail_after(PLAN_SECONDS):
+                answer = await request.client.ask_now(plan)
+        except (TimeoutError, MCPError):
+            answer = Answer("cancel")
+        except anyio.get_cancelled_exc_class():
+            # The call is gone, so its question is void: a late answer must find nothing.
+            with anyio.CancelScope(shield=True):
+                await self._decide(request, plan, nonce, "cancelled")
+            raise
+        return await self._answered(request, plan, nonce, answer)
+
+    async def _returned(self, request: Request, returned: Returned) -> Outcome:
+        """The second round of a 2026 call: an answer to a stored question, or nothing."""
+        plan = await self.store.plan(returned.plan_id)
+        if plan is None or not self._belongs(plan, request):
+            raise Refused("This answer belongs to no question of this call.")
+        if plan.status != "pending":
+            return outcomes.of_plan(plan)
+        if plan.way != "form" or not plan.nonce or plan.nonce != returned.nonce:
+            raise Refused("This answer belongs to a question that is not open any more.")
+        return await self._answered(
+            request, plan, returned.nonce, returned.answer or Answer("cancel")
+        )
+
+    async def _answered(self, request: Request, plan: Plan, nonce: str, answer: Answer) -> Outcome:
+        agreed = answer.reply == "accept" and is_yes(plan, answer.value)
+        decision: Status = (
+            "approved" if agreed else "cancelled" if answer.reply == "cancel" else "declined"
+        )
+        decided = await self._decide(request, plan, nonce, decision)
+        if decided.status == "approved":
+            return await self._carrier.approved(request, decided)
+        if answer.reply == "accept" and decided.status == "declined":
+            return outcomes.mismatch(decided)
+        return outcomes.of_plan(decided)
+
+    async def _decide(self, request: Request, plan: Plan, nonce: str, decision: Status) -> Plan:
+        try:
+            decided = await self.store.decide(
+                plan.id, decision, way="form", by=request.client.name or "form", nonce=nonce
+            )
+        except NotOpen as error:
+            return error.plan
+        waited = round(((decided.decided_at or 0) - decided.created_at) * 1000)
+        await self.ledger.note_plan(
+            decision, decided, request.client.name, way="form", waited_ms=waited
+        )
+        return decided
+
+    async def _resumed(self, request: Request, approval_id: str) -> Outcome | InputRequiredResult:
+        """A call that refers to a plan: it grants nothing; what was decided elsewhere counts."""
+        plan = await self.store.plan(approval_id)
+        if plan is None or not self._belongs(plan, request):
+            raise Refused(
+                "This approvalId belongs to no plan of this very call.",
+                hint="Call without approvalId to plan anew.",
+            )
+        if plan.status == "pending" and self._settings.confirm == "preview":
+            plan = await self.store.decide(plan.id, "approved", way="preview", by="nobody")
+            await self.ledger.note_plan("approved", plan, request.client.name, way="preview")
+        if plan.status == "approved":
+            return await self._carrier.approved(request, plan)
+        if plan.status == "pending":
+            return await self._ask(request, plan)
+        return outcomes.of_plan(plan)
+
+    def _belongs(self, plan: Plan, request: Request) -> bool:
+        """Whether the plan is of this caller, this tool, these arguments and this target."""
+        return (
+            plan.binding == self.binding
+            and plan.operation.action == request.operation.action
+            and plan.operation.application_id == request.operation.application_id
+            and plan.operation.target_id == request.operation.target_id
+            and plan.operation.parent_id == request.operation.parent_id
+            and plan.arguments == digest(dict(request.arguments))
+        )
+
+    def _check_preview(self, operation: Operation, draft: Draft) -> None:
+        allowed = self._settings.preview_allow
+        names = {operation.target_id, operation.parent_id, draft.target.name}
+        if operation.action not in allowed or not (names & set(allowed)):
+            raise Refused(
+                f"{operation.action} on this target is not on the operator's preview list.",
+                hint="A person can add the tool and the table to LOSANT_MCP_PREVIEW_ALLOW.",
+            )
+        if draft.planned.count > self._settings.preview_max:
+            raise Refused(
+                f"{counted(draft.planned.count, 'object')} are more than the preview's limit of"
+                f" {self._settings.preview_max:,}.",
+                hint="A person can raise LOSANT_MCP_PREVIEW_MAX.",
+            )
+
+    # ---- not asked -------------------------------------------------------------------------
+
+    async def overwrite(
+        self, request: Request, *, count: int = 1, ask: bool = False
+    ) -> Outcome | InputRequiredResult:
+        """Change something, keeping how it was before.
+
+        A person is asked where ``ask`` says so, and once the hour's unasked changes are many.
+        """
+        operation = request.operation
+        asked = ask or request.client.returned is not None or request.approval_id is not None
+        if not asked:
+            try:
+                await self.store.spend(
+                    "overwritten",
+                    self.binding.principal,
+                    operation.application_id,
+                    count,
+                    self.limits.overwritten,
+                )
+            except BudgetSpent:
+                asked = True
+        if asked:
+            return await self.destroy(request)
+        draft = (
+            await self._planner.draft(operation)
+            if operation.action == "update_events"
+            else _unread(operation)
+        )
+        plan = draft.plan(operation, self.binding, digest(dict(request.arguments)))
+        return await self._carrier.unasked(request, plan)
+
+
+def _unread(operation: Operation) -> Draft:
+    """A draft for one object whose change nobody is asked about, so that it is read only once."""
+    return Draft(
+        target=Target("row", operation.target_id, ""),
+        planned=PlannedSet(1),
+        verb="CHANGE this object",
+        phrase=None,
+        breakdown={},
+    )
+
+
+def binding_of(settings: Settings, *, principal: str, origin: str) -> Binding:
+    """Who plans, and under which rules; a change of the rules voids what was planned."""
+    rules = [settings.access, settings.confirm, settings.ask, settings.max_delete]
+    return Binding(settings.api_url, principal, origin, digest(rules))
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How much may be done in an hour."""
+    return Limits(
+        destroyed=DESTROYED_AN_HOUR * settings.max_delete,
+        overwritten=UNASKED_OVERWRITES * settings.confirm_above,
+        created_rows=settings.max_create_rows,
+        created_events=settings.max_create_events,
+    )
