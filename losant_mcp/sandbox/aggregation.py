@@ -133,6 +133,7 @@ def _time_at_value(series: Series, value: Any, now: int) -> Condition:
     """How many ms of each bucket an attribute had the value: from a report to the next one.
 
     The last report before the window holds at its start, and the newest report holds until now.
+    Attributes of another type than the value are left out.
     """
     if (series.end - series.start) // series.resolution > MAX_BUCKETS:
         raise invalid(f"resolution: more than {MAX_BUCKETS} buckets for TIMEATVALUE")
@@ -146,8 +147,8 @@ def _time_at_value(series: Series, value: Any, now: int) -> Condition:
         spans AS (
           SELECT deviceId, attribute, dataType, MAX(time, ?) AS since,
             LEAD(time, 1, ?) OVER (PARTITION BY deviceId, attribute ORDER BY time) AS until,
-            dataType = ? AND value = ? AS hit
-          FROM reports),
+            value = ? AS hit
+          FROM reports WHERE dataType = ?),
         pieces AS (
           SELECT * FROM spans WHERE until > since
           UNION ALL
@@ -158,7 +159,7 @@ def _time_at_value(series: Series, value: Any, now: int) -> Condition:
           SUM(hit * (MIN(until, ? + ((since - ?) / ? + 1) * ?) - since)) AS result
         FROM pieces GROUP BY deviceId, attribute, bucket""",
         [
-            *parameters, series.start, until, kind, value,
+            *parameters, series.start, until, value, kind,
             *([series.start, series.start, series.resolution, series.resolution] * 2),
             series.start, series.resolution,
             series.start, series.start, series.resolution, series.resolution,

@@ -34,6 +34,7 @@ from losant_mcp.sandbox.store import Store
 
 SLOW_SECONDS = 1.0
 CALLBACK_TIMEOUT = 2.0
+DEAD_AFTER = 600_000
 _NANOID = string.ascii_letters + string.digits + "_-"
 
 
@@ -95,11 +96,14 @@ def enqueue(
 
 
 def refuse_second(call: Call, name: str, resource_id: str | None) -> None:
-    """Raises Problem 429 while a job of this name and resource is not over yet."""
+    """Raises Problem 429 while a job of this name and resource is not over yet.
+
+    After ten minutes it counts as dead: its process may have been stopped in the middle of it.
+    """
     running = call.db.execute(
         "SELECT 1 FROM jobs WHERE applicationId = ? AND name = ? AND resourceId IS ?"
-        " AND status IN ('queued', 'inProgress')",
-        (call.application_id, name, resource_id),
+        " AND status IN ('queued', 'inProgress') AND runQueuedAt > ?",
+        (call.application_id, name, resource_id, call.now - DEAD_AFTER),
     ).fetchone()
     if running:
         raise Problem(429, "RateLimited", "An export is already running; wait until it has ended")
@@ -122,6 +126,8 @@ def _run(store: Store, log_id: str, work: Work, callback: str | None) -> None:
             output = work(job)
         except Problem as problem:
             _fail(store, log_id, "errored", problem.kind, str(problem))
+        except sqlite3.OperationalError as error:
+            _fail(store, log_id, "errored", "InternalError", str(error))
         else:
             with store.transaction(write=True) as db:
                 now = store.clock()

@@ -87,8 +87,8 @@ ROUTINE: dict[str, tuple[Routine, ...]] = {
 
 MORNING = (
     Fresh(11, "critical", "Alder Street Pump 1", "Motor temperature 94.6 °C, trip at 95 °C",
-          "Bearing side, rising about 6 °C an hour since early morning. Vibration rises with it.",
-          {"reading": 94.6, "limit": 95, "unit": "°C", "trend": "+5.6 °C/h"},
+          "Bearing side, rising about 7 °C an hour since early morning. Vibration rises with it.",
+          {"reading": 94.6, "limit": 95, "unit": "°C", "trend": "+7.1 °C/h"},
           {"category": "mechanical"}),
     Fresh(52, "critical", "Ridgeway Level Sensor", "Reservoir level 21.4 %, fire reserve is 25 %",
           "Outflow has exceeded inflow for 14 hours. 3,925 households hang on Ridgeway.",

@@ -21,6 +21,7 @@ STORM_BEGAN = 9 * HOUR
 STORM_LASTED = 12 * MINUTE
 HOT_DEVICE = "Alder Street Pump 1"
 HOT_SINCE = 6 * HOUR
+BLIND_PROBE = "Weir House Chlorine Probe 1"
 LOW_TANK = "Ridgeway Level Sensor"
 
 # base, daily swing, noise, digits
@@ -111,8 +112,10 @@ def _trouble(device: DemoDevice, attribute: str) -> Callable[[float], float]:
         began, ended = STORM_BEGAN / HOUR + 0.5, STORM_BEGAN / HOUR - 1.5
         return lambda hours: -2.9 if ended <= hours <= began else 0.0
     if device.name == HOT_DEVICE and attribute in ("motorTemp", "vibration"):
-        rise = 5.6 if attribute == "motorTemp" else 0.9
+        rise = 7.1 if attribute == "motorTemp" else 0.9
         return lambda hours: rise * max(0.0, HOT_SINCE / HOUR - hours)
     if device.name == LOW_TANK and attribute == "level":
-        return lambda hours: -3.4 * max(0.0, 14.0 - hours)
+        return lambda hours: -3.57 * max(0.0, 14.0 - hours)
+    if device.name == BLIND_PROBE and attribute == "chlorine":
+        return lambda hours: -0.48 if 4.0 <= hours <= 5.0 else 0.0
     return _none
