@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from losant_mcp.api.query import nearest
+from losant_mcp.api.query import join_path, nearest
 from losant_mcp.api.types import EMAIL, HTTP_URL, KEY, OBJECT_ID
 from losant_mcp.errors import InvalidQuery, InvalidRequest
 
@@ -77,18 +77,13 @@ def _path(detail: ErrorDetails, raw: object) -> str:
         if isinstance(part, int) and isinstance(raw, list) and part < len(raw):
             path, raw = f"{path}[{part}]", raw[part]
         elif isinstance(raw, dict) and part in raw:
-            path, raw = _join(path, part), raw[part]
+            path, raw = join_path(path, part), raw[part]
     match detail["type"]:
         case "missing":
-            return _join(path, detail["loc"][-1])
+            return join_path(path, detail["loc"][-1])
         case "union_tag_invalid" | "union_tag_not_found":
-            return _join(path, "type")
+            return join_path(path, "type")
     return path
-
-
-def _join(path: str, part: int | str) -> str:
-    name = str(part)[:60]
-    return f"{path}.{name}" if path else name
 
 
 def _is_below(other: str, path: str) -> bool:

@@ -126,7 +126,7 @@ class _Parser:
             raise InvalidQuery(path, f"is nested deeper than {MAX_DEPTH} levels")
         return And(
             tuple(
-                self.member(key, value, _join(path, str(key)), depth) for key, value in raw.items()
+                self.member(key, value, join_path(path, key), depth) for key, value in raw.items()
             )
         )
 
@@ -182,10 +182,10 @@ def _value(name: str, raw: object, path: str) -> Node:
         return Compare(name, "$eq", _scalar(raw, path))
     ignore_case = raw.get("$ci", False)
     if not isinstance(ignore_case, bool):
-        raise InvalidQuery(_join(path, "$ci"), "must be true or false")
+        raise InvalidQuery(join_path(path, "$ci"), "must be true or false")
     tests: list[Node] = []
     for operator, value in raw.items():
-        here = _join(path, str(operator))
+        here = join_path(path, operator)
         if operator in COMPARISONS:
             tests.append(Compare(name, operator, _scalar(value, here)))
         elif operator in TEXT_TESTS:
@@ -207,7 +207,7 @@ def _id(name: str, raw: object, path: str) -> Node:
             path, "an id takes exactly one operator", hint=f"One of {', '.join(ID_OPERATORS)}."
         )
     [(operator, value)] = raw.items()
-    here = _join(path, str(operator))
+    here = join_path(path, operator)
     if operator in COMPARISONS:
         return Compare(name, operator, _object_id_or_null(value, here))
     if operator in SETS:
@@ -224,7 +224,7 @@ def _tags(name: str, raw: object, path: str) -> Node:
         if len(raw) != 1:
             raise InvalidQuery(path, "$eq or $ne stands alone around a tag query")
         [(operator, inner)] = raw.items()
-        test = _plain_tags(name, inner, _join(path, operator))
+        test = _plain_tags(name, inner, join_path(path, operator))
         return test if operator == "$eq" else Nor((test,))
     return _plain_tags(name, raw, path)
 
@@ -239,14 +239,18 @@ def _plain_tags(name: str, raw: object, path: str) -> Node:
             hint='Write {"$tagKey": "floor", "$tagValue": "8"} or {"floor": "8"}.',
         )
     if "$tagKey" in raw or "$tagValue" in raw:
-        for key in raw.keys() - {"$tagKey", "$tagValue"}:
-            raise InvalidQuery(_join(path, str(key)), "$tagKey and $tagValue mix with no other key")
-        tests = {key: _tag_text(value, _join(path, key)) for key, value in raw.items()}
+        for key in raw:
+            if key not in ("$tagKey", "$tagValue"):
+                here = join_path(path, key)
+                raise InvalidQuery(here, "$tagKey and $tagValue mix with no other key")
+        tests = {key: _tag_text(value, join_path(path, key)) for key, value in raw.items()}
         return HasTag(name, tests.get("$tagKey"), tests.get("$tagValue"))
     for key in raw:
         if not isinstance(key, str) or not _tag_key.match(key) or not is_unicode(key):
-            raise InvalidQuery(_join(path, str(key)), "is neither a tag's key nor an operator here")
-    return And(tuple(TagIs(name, key, _tag_text(v, _join(path, key))) for key, v in raw.items()))
+            raise InvalidQuery(join_path(path, key), "is neither a tag's key nor an operator here")
+    return And(
+        tuple(TagIs(name, key, _tag_text(v, join_path(path, key))) for key, v in raw.items())
+    )
 
 
 def _tag_text(raw: object, path: str) -> TagText:
@@ -255,7 +259,7 @@ def _tag_text(raw: object, path: str) -> TagText:
     if not isinstance(raw, dict) or len(raw) != 1 or next(iter(raw)) not in SETS:
         raise InvalidQuery(path, 'must be a string, null, {"$in": [...]} or {"$nin": [...]}')
     [(operator, values)] = raw.items()
-    here = _join(path, operator)
+    here = join_path(path, operator)
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
         raise InvalidQuery(here, "must be an array of strings")
     _at_most_100(values, here)
@@ -339,9 +343,11 @@ def nearest(name: str, known: Collection[str]) -> str:
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
-def _join(path: str, key: str) -> str:
-    key = key[:60]
-    return f"{path}.{key}" if path else key
+def join_path(path: str, key: object) -> str:
+    """The path one step on; a key is shown up to 60 characters, the unprintable escaped."""
+    name = str(key)[:60]
+    name = name if name.isprintable() else repr(name)[1:-1]
+    return f"{path}.{name}" if path else name
 
 
 def _kind_of(raw: object) -> str:
