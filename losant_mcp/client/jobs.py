@@ -73,7 +73,8 @@ async def follow_job(
 
     ``resourceType`` ("event", "datatable", "device"), ``resourceId`` and ``name`` are what the
     log must say; ``since`` is ``client.losant_now()`` from before the request. ``timeout`` is in
-    seconds; ``wait_scale`` 0 makes the waits between two looks zero, for tests.
+    seconds; ``on_progress`` gets the log whenever its status or progress is new; ``wait_scale``
+    0 makes the waits between two looks zero, for tests.
 
     Raises JobFailed where the job was errored or failed, and, with the status "inProgress",
     where it had not ended in time: it goes on at Losant.
@@ -86,7 +87,7 @@ async def follow_job(
         {"resourceType": resourceType, "resourceId": resourceId, "name": name},
     )
     found: list[JobLog] = []
-    told = None
+    told: object = None
     wait = FIRST_WAIT
     with anyio.move_on_after(timeout):
         while True:
@@ -98,9 +99,11 @@ async def follow_job(
                 # The job goes on while Losant or the network is away for a moment.
                 if not error.retry:
                     raise
-            if len(found) == 1 and on_progress and found[0].progress != told:
-                told = found[0].progress
-                await on_progress(found[0])
+            if on_progress and len(found) == 1:
+                [log] = found
+                if (log.status, log.progress) != told:
+                    told = (log.status, log.progress)
+                    await on_progress(log)
             if found and all(log.status in JOB_ENDED for log in found):
                 return _ended(client, enqueued.jobId, found)
             await anyio.sleep(wait * wait_scale)
