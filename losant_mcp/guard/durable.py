@@ -1,0 +1,119 @@
+"""Files that survive a crash: private, written whole or not at all, and locked between processes.
+
+What the audit trail, the backups and the restore journals share. Every function blocks; callers
+on the event loop hand them to a thread. All of them raise OSError, which the caller names.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+PRIVATE_FILE = 0o600
+PRIVATE_FOLDER = 0o700
+
+# Where the platform lacks a flag (Windows has no O_NOFOLLOW, POSIX no O_BINARY), it is 0.
+_ALWAYS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Busy(OSError):
+    """Another process or task holds the lock."""
+
+
+def open_private(path: Path, flags: int) -> int:
+    """A descriptor of a regular file that only its owner may read; a link is refused."""
+    descriptor = os.open(path, flags | _ALWAYS, PRIVATE_FILE)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path.name} is not a regular file")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Every byte is handed to the system."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """The folder's entries are on the disk, where the platform can promise that."""
+    if os.name == "nt":
+        # Windows opens no folders; its file system journals renames.
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """The file holds exactly these bytes, or what it held before, whatever happens meanwhile."""
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        descriptor = open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(path)
+    except OSError:
+        remove(temporary)
+        raise
+    sync_folder(path.parent)
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """The bytes of a small file. Raises OSError where it has more than ``most``."""
+    descriptor = open_private(path, os.O_RDONLY)
+    with os.fdopen(descriptor, "rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(f"{path.name} is larger than it can be")
+    return data
+
+
+def remove(path: Path) -> None:
+    """The file is gone, as far as the system lets it go."""
+    with suppress(OSError):
+        path.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """The folder exists; one that is made here is for its owner alone."""
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+
+
+def file_lock(path: Path) -> FileLock:
+    """A lock between processes, not yet held; it ends with its process, however that ends."""
+    return FileLock(path, mode=PRIVATE_FILE, thread_local=False)
+
+
+@contextmanager
+def locked(path: Path, seconds: float) -> Iterator[None]:
+    """Nobody else is in here. Raises Busy after so many seconds of waiting."""
+    if not path.parent.is_dir():
+        # The lock would make the folder, and hide that it is gone.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    lock = file_lock(path)
+    try:
+        lock.acquire(timeout=seconds, poll_interval=0.005)
+    except Timeout:
+        raise Busy(f"{path.name} is held by another process") from None
+    except NotImplementedError as error:
+        raise OSError(f"{path.name} cannot be locked here") from error
+    try:
+        yield
+    finally:
+        lock.release()
