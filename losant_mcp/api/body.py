@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from losant_mcp.api.query import join_path, nearest
+from losant_mcp.api.query_values import join_path, nearest
 from losant_mcp.api.types import EMAIL, HTTP_URL, KEY, OBJECT_ID
 from losant_mcp.errors import InvalidQuery, InvalidRequest
 

@@ -14,12 +14,10 @@ ordered; level and state are ordered by severity and by progress.
 
 from __future__ import annotations
 
-import difflib
-import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
@@ -27,7 +25,6 @@ from losant_mcp.api.query_tree import (
     Among,
     And,
     Compare,
-    Comparison,
     HasTag,
     Node,
     Nor,
@@ -36,26 +33,39 @@ from losant_mcp.api.query_tree import (
     TagIs,
     TagText,
     Text,
-    TextTest,
 )
-from losant_mcp.api.types import KEY, OBJECT_ID, JsonObject, RequestRoot, Scalar, is_unicode
+from losant_mcp.api.query_values import (
+    COMPARISONS,
+    ID_OPERATORS,
+    SETS,
+    TEXT_TESTS,
+    VALUE_OPERATORS,
+    at_most_100,
+    is_object_id,
+    join_path,
+    kind_of,
+    object_id_or_null,
+    scalar,
+    unicode_text,
+    unknown_operator,
+    value_set,
+)
+
+# Part of the grammar for its readers, wherever it is written down.
+from losant_mcp.api.query_values import MAX_ITEMS as MAX_ITEMS
+from losant_mcp.api.query_values import nearest as nearest
+from losant_mcp.api.types import KEY, JsonObject, RequestRoot, is_unicode
 from losant_mcp.errors import InvalidQuery
 
 Kind = Literal["value", "id", "tags"]
 
-COMPARISONS: tuple[Comparison, ...] = ("$eq", "$ne", "$gt", "$lt", "$gte", "$lte")
-TEXT_TESTS: tuple[TextTest, ...] = ("$startsWith", "$endsWith", "$contains")
-SETS = ("$in", "$nin")
 LOGIC = ("$and", "$or", "$nor")
-VALUE_OPERATORS = (*COMPARISONS, *TEXT_TESTS, "$ci", *SETS)
-ID_OPERATORS = (*COMPARISONS, *SETS)
-
-MAX_ITEMS = 100
 MAX_DEPTH = 50
 MAX_TAG_TEXT = 255
+MAX_LISTED = 300
+"""Most characters of column names in an error."""
 
 _key = re.compile(KEY[:-1] + r"\Z")
-_object_id = re.compile(OBJECT_ID[:-1] + r"\Z")
 # The published pattern of a tag key lacks its final anchor, so "floor 8" passes there and here.
 _tag_key = re.compile(KEY[:-1])
 
@@ -121,7 +131,7 @@ class _Parser:
 
     def query(self, raw: object, path: str, depth: int) -> And:
         if not isinstance(raw, dict):
-            raise InvalidQuery(path, f"must be an object, not {_kind_of(raw)}")
+            raise InvalidQuery(path, f"must be an object, not {kind_of(raw)}")
         if depth > MAX_DEPTH:
             raise InvalidQuery(path, f"is nested deeper than {MAX_DEPTH} levels")
         return And(
@@ -135,8 +145,8 @@ class _Parser:
             raise InvalidQuery(path, "a field's name must be a string")
         if key in LOGIC:
             if not isinstance(value, list):
-                raise InvalidQuery(path, f"must be an array of queries, not {_kind_of(value)}")
-            _at_most_100(value, path)
+                raise InvalidQuery(path, f"must be an array of queries, not {kind_of(value)}")
+            at_most_100(value, path)
             items = tuple(self.query(q, f"{path}[{i}]", depth + 1) for i, q in enumerate(value))
             return And(items) if key == "$and" else Or(items) if key == "$or" else Nor(items)
         kind = self.kind(key, path)
@@ -172,14 +182,19 @@ class _Parser:
             raise InvalidQuery(
                 path,
                 f"there is no column {name[:60]!r}{nearest(name, known)}",
-                hint=f"Columns: {', '.join(known)[:300]}.",
+                hint=f"Columns: {_listed(known)}",
             )
         return "value"
 
 
+def _listed(names: tuple[str, ...]) -> str:
+    text = ", ".join(names)
+    return f"{text}." if len(text) <= MAX_LISTED else f"{text[:MAX_LISTED]}…"
+
+
 def _value(name: str, raw: object, path: str) -> Node:
     if not isinstance(raw, dict):
-        return Compare(name, "$eq", _scalar(raw, path))
+        return Compare(name, "$eq", scalar(raw, path))
     ignore_case = raw.get("$ci", False)
     if not isinstance(ignore_case, bool):
         raise InvalidQuery(join_path(path, "$ci"), "must be true or false")
@@ -187,21 +202,21 @@ def _value(name: str, raw: object, path: str) -> Node:
     for operator, value in raw.items():
         here = join_path(path, operator)
         if operator in COMPARISONS:
-            tests.append(Compare(name, operator, _scalar(value, here)))
+            tests.append(Compare(name, operator, scalar(value, here)))
         elif operator in TEXT_TESTS:
             if not isinstance(value, str) or not value:
                 raise InvalidQuery(here, "must be a string that is not empty")
-            tests.append(Text(name, operator, _unicode(value, here), ignore_case))
+            tests.append(Text(name, operator, unicode_text(value, here), ignore_case))
         elif operator in SETS:
-            tests.append(Among(name, _set(value, here), operator == "$nin"))
+            tests.append(Among(name, value_set(value, here), operator == "$nin"))
         elif operator != "$ci":
-            raise _unknown_operator(operator, here, VALUE_OPERATORS)
+            raise unknown_operator(operator, here, VALUE_OPERATORS)
     return tests[0] if len(tests) == 1 else And(tuple(tests))
 
 
 def _id(name: str, raw: object, path: str) -> Node:
     if not isinstance(raw, dict):
-        return Compare(name, "$eq", _object_id_or_null(raw, path))
+        return Compare(name, "$eq", object_id_or_null(raw, path))
     if len(raw) != 1:
         raise InvalidQuery(
             path, "an id takes exactly one operator", hint=f"One of {', '.join(ID_OPERATORS)}."
@@ -209,14 +224,14 @@ def _id(name: str, raw: object, path: str) -> Node:
     [(operator, value)] = raw.items()
     here = join_path(path, operator)
     if operator in COMPARISONS:
-        return Compare(name, operator, _object_id_or_null(value, here))
+        return Compare(name, operator, object_id_or_null(value, here))
     if operator in SETS:
-        ids = _set(value, here)
+        ids = value_set(value, here)
         for i, item in enumerate(ids):
-            if not isinstance(item, str) or not _object_id.match(item):
+            if not is_object_id(item):
                 raise InvalidQuery(f"{here}[{i}]", "must be an id of 24 hexadecimal characters")
         return Among(name, ids, operator == "$nin")
-    raise _unknown_operator(operator, here, ID_OPERATORS)
+    raise unknown_operator(operator, here, ID_OPERATORS)
 
 
 def _tags(name: str, raw: object, path: str) -> Node:
@@ -235,7 +250,7 @@ def _plain_tags(name: str, raw: object, path: str) -> Node:
     if not isinstance(raw, dict):
         raise InvalidQuery(
             path,
-            f"must be an object or null, not {_kind_of(raw)}",
+            f"must be an object or null, not {kind_of(raw)}",
             hint='Write {"$tagKey": "floor", "$tagValue": "8"} or {"floor": "8"}.',
         )
     if "$tagKey" in raw or "$tagValue" in raw:
@@ -262,7 +277,7 @@ def _tag_text(raw: object, path: str) -> TagText:
     here = join_path(path, operator)
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
         raise InvalidQuery(here, "must be an array of strings")
-    _at_most_100(values, here)
+    at_most_100(values, here)
     return TagText(tuple(_short(v, here) for v in values), operator == "$nin")
 
 
@@ -271,88 +286,7 @@ def _short(value: str | None, path: str) -> str | None:
         return None
     if len(value) > MAX_TAG_TEXT:
         raise InvalidQuery(path, f"is longer than {MAX_TAG_TEXT} characters")
-    return _unicode(value, path)
-
-
-def _unicode(value: str, path: str) -> str:
-    if not is_unicode(value):
-        raise InvalidQuery(path, "is not valid Unicode text")
-    return value
-
-
-def _scalar(raw: object, path: str) -> Scalar:
-    if isinstance(raw, str):
-        return _unicode(raw, path)
-    if raw is None or isinstance(raw, (bool, int)):
-        return raw
-    if isinstance(raw, float):
-        if math.isfinite(raw):
-            return raw
-        raise InvalidQuery(path, "must be a finite number")
-    raise InvalidQuery(
-        path,
-        f"must be a string, a number, true, false or null, not {_kind_of(raw)}",
-        hint=f"Operators: {', '.join(VALUE_OPERATORS)}.",
-    )
-
-
-def _set(raw: object, path: str) -> tuple[str | int | float | bool, ...]:
-    if not isinstance(raw, list):
-        raise InvalidQuery(path, f"must be an array, not {_kind_of(raw)}")
-    _at_most_100(raw, path)
-    values: list[str | int | float | bool] = []
-    for i, item in enumerate(raw):
-        value = _scalar(item, f"{path}[{i}]")
-        if value is None:
-            raise InvalidQuery(
-                f"{path}[{i}]", "null is not allowed in a set", hint='Use {"$eq": null} beside it.'
-            )
-        values.append(value)
-    return tuple(values)
-
-
-def _object_id_or_null(raw: object, path: str) -> str | None:
-    if raw is None or (isinstance(raw, str) and _object_id.match(raw)):
-        return raw
-    raise InvalidQuery(path, "must be an id of 24 hexadecimal characters, or null")
-
-
-def _at_most_100(items: list[Any], path: str) -> None:
-    if len(items) > MAX_ITEMS:
-        operator = path.rpartition(".")[2]
-        joined_by = {"$in": "$or", "$nin": "$and", "$nor": "$and"}.get(operator, operator)
-        raise InvalidQuery(
-            path,
-            f"has {len(items)} items; the limit is {MAX_ITEMS}",
-            hint=f"Split them over several {operator} inside one {joined_by}.",
-        )
-
-
-def _unknown_operator(operator: object, path: str, known: tuple[str, ...]) -> InvalidQuery:
-    return InvalidQuery(
-        path,
-        f"unknown operator{nearest(str(operator), known)}",
-        hint=f"Operators: {', '.join(known)}.",
-    )
-
-
-def nearest(name: str, known: Collection[str]) -> str:
-    """``; did you mean 'level'?`` for a name that is close to a known one, else nothing."""
-    folded = {k.casefold(): k for k in known}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[near[0]]!r}?" if near else ""
-
-
-def join_path(path: str, key: object) -> str:
-    """The path one step on; a key is shown up to 60 characters, the unprintable escaped."""
-    name = str(key)[:60]
-    name = name if name.isprintable() else repr(name)[1:-1]
-    return f"{path}.{name}" if path else name
-
-
-def _kind_of(raw: object) -> str:
-    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean"}
-    return "null" if raw is None else names.get(type(raw), "a number")
+    return unicode_text(value, path)
 
 
 # ---- the bodies that are a query -----------------------------------------------------------
