@@ -27,7 +27,7 @@ LONGEST_TAG = "x" * 255
 
 
 def _id_of(case: Any) -> str | None:
-    return case.name if isinstance(case, Subject) else repr(case)[:50]
+    return case.name if isinstance(case, Subject) else repr(case)[:90]
 
 
 @pytest.mark.parametrize(

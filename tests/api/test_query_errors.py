@@ -49,7 +49,7 @@ def _told(path: str, rule: str, hint: str = "") -> Told:
 
 
 def _id_of(case: object) -> str:
-    return repr(case)[:50]
+    return repr(case)[:90]
 
 
 @pytest.mark.parametrize(
