@@ -81,7 +81,9 @@ CALLS: dict[str, Callable[[LosantClient, Ids], Awaitable[ResponseModel]]] = {
         applicationId=i.application, eventId=i.event, body=EventPatch(comment="Seen")
     ),
     "event.delete": lambda c, i: c.event_delete(applicationId=i.application, eventId=i.event),
-    "dataTables.get": lambda c, i: c.data_tables_get(applicationId=i.application, filter="s*"),
+    "dataTables.get": lambda c, i: c.data_tables_get(
+        applicationId=i.application, filterField="name", filter="s*"
+    ),
     "dataTables.post": lambda c, i: c.data_tables_post(
         applicationId=i.application, body=DataTablePost(name="Fresh")
     ),
