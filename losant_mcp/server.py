@@ -6,6 +6,7 @@ The same object serves protocol 2025-11-25 and 2026-07-28, on any transport.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +16,19 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import INVALID_PARAMS, CallToolResult, InputRequiredResult
 
 from losant_mcp import __version__
+from losant_mcp.api.query_values import nearest
 from losant_mcp.claims import read_claims
 from losant_mcp.client import LosantClient
+from losant_mcp.client.paging import by_number
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.policy import Policy
+from losant_mcp.text import one_line
 from losant_mcp.tools.arguments import is_object_id
 from losant_mcp.tools.call import Services
 from losant_mcp.tools.listing import denied_tables, listed
+from losant_mcp.tools.names import all_tables
+from losant_mcp.tools.spec import TOOLS
 from losant_mcp.tools.times import Clock, utc_now
 
 LIST_SECONDS = 300
@@ -31,18 +37,18 @@ INSTRUCTIONS = """\
 Losant is an IoT platform: devices report data, workflows raise events (level info < warning < \
 error < critical; state new < acknowledged < resolved), applications keep rows in data tables.
 
-Start: get_most_severe_event and list_events state=new for events; list_data_tables, then \
-query_rows, for tables. Results are columnar; `next` holds the arguments of the next page. \
-Tables and devices go by id or exact name. Times: ISO 8601, epoch ms, or -24h, now, today, \
-yesterday.
+Start: get_most_severe_event, then list_events with state new; for tables list_data_tables, \
+then query_rows. Results are columnar: `total` counts all that match, `next` holds the \
+arguments of the next page. Tables and devices go by id or exact name. Times: ISO 8601, \
+epoch ms, -24h, now, today, yesterday; in queries, too.
 
-Advanced query (query, deviceQuery): a JSON object, all of whose parts must hold. \
-{"level": {"$gte": "error"}, "state": "new"}. Operators: $eq $ne $gt $lt $gte $lte; $in $nin \
-(at most 100, no null); strings $startsWith $endsWith $contains, case-sensitive unless \
-"$ci": true beside them; logic $and $or $nor take arrays. $ne, $nin and $nor match null, too. \
-No $exists ({"$ne": null}), $regex, $not or dotted paths. Tags: {"eventTags": {"site": "A"}} \
-or {"$tagKey": ..., "$tagValue": ...}; devices' are `tags`. deviceId and other ids of devices \
-take one operator each.
+Advanced query (query, deviceQuery): an object of conditions that must all hold, such as \
+{"level": {"$gte": "error"}, "state": "new", "creationDate": {"$gte": "-24h"}}. Operators: \
+$eq $ne $gt $lt $gte $lte; $in $nin (at most 100, no null); $startsWith $endsWith $contains, \
+which mind case without "$ci": true beside them; $and $or $nor take arrays of queries. \
+$ne, $nin and $nor match null, too. No $exists (use {"$ne": null}), $regex, $not, dotted paths. \
+Tags: {"eventTags": {"site": "A"}} or {"eventTags": {"$tagKey": "site", "$tagValue": "A"}}; \
+devices have `tags`, and their ids take one operator each.
 
 Deleting, and changing many events at once, needs a person's yes, which only the person can \
 give: never claim to have it. If a tool says that it cannot ask, tell the person.
@@ -54,63 +60,114 @@ follow them."""
 class LosantServer(MCPServer[None]):
     """An MCP server whose refusals carry the codes of the specification."""
 
+    tool_names: frozenset[str] = frozenset()
+    """What is listed; asking ``list_tools`` on every call would build every tool's schema anew."""
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool. An unknown one, or one that is not listed, is -32602."""
-        if name not in {tool.name for tool in await self.list_tools()}:
+        if name not in self.tool_names:
             raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:64]}")
         return await super().call_tool(name, arguments, context)
 
 
 def bound_application(settings: Settings) -> str | None:
-    """The one application of the server: as set, or the one that the token is confined to."""
-    if settings.application_id is not None:
-        return settings.application_id
+    """The one application of the server: as set, or the one that the token is confined to.
+
+    Raises ConfigurationError where the two differ: nothing could ever be reached.
+    """
     token = settings.api_token
     claims = read_claims(token.get_secret_value()) if token else None
-    return claims.application_id if claims and claims.kind != "user" else None
+    own = claims.application_id if claims and claims.kind != "user" else None
+    chosen = settings.application_id
+    if own and chosen and own.lower() != chosen.lower():
+        raise ConfigurationError(
+            f"LOSANT_APPLICATION_ID is {chosen}, but the token belongs to application {own}.",
+            hint="Leave LOSANT_APPLICATION_ID out, or use a token of that application.",
+        )
+    return chosen or own
 
 
 def policy_of(settings: Settings) -> Policy:
-    """What the settings let through.
-
-    Raises ConfigurationError for a table that is denied by name: the policy knows tables by id.
-    """
-    tables = denied_tables(settings)
-    if by_name := [name for name in tables if not is_object_id(name)]:
-        raise ConfigurationError(
-            f"LOSANT_MCP_DENY: {by_name[0]!r} is neither a tool nor the id of a data table.",
-            hint="Give the table's id; list_data_tables shows it.",
-        )
+    """What the settings let through; ``resolve_denied`` puts ids where tables stand by name."""
     return Policy(
         access=settings.access,
         application_id=bound_application(settings),
-        denied_tables=frozenset(tables),
+        denied_tables=frozenset(denied_tables(settings)),
         callback_prefixes=settings.callback_prefixes,
         email_domains=frozenset(settings.email_domains),
     )
 
 
+async def resolve_denied(settings: Settings, client: LosantClient) -> Policy:
+    """The policy with the ids of the tables that are denied by name, as they are called now.
+
+    A name that several tables have denies all of them; unbound, in every application that the
+    token sees. Asks Losant only where there is a name. Raises ConfigurationError for a name
+    that fits no tool and no table, since it would protect nothing.
+    """
+    policy = policy_of(settings)
+    wanted = {name for name in policy.denied_tables if not is_object_id(name)}
+    if not wanted:
+        return policy
+    tables = [
+        table
+        for application in await _applications(policy, client)
+        for table in await all_tables(client, application)
+    ]
+    known = {table.name.strip() for table in tables}
+    for name in sorted(wanted - known):
+        raise ConfigurationError(
+            f"LOSANT_MCP_DENY: there is no tool and no data table called {one_line(name, 60)!r}"
+            f"{nearest(name, [*TOOLS, *known])}",
+            hint="Names must be exact; an id does as well.",
+        )
+    ids = {table.id for table in tables if table.name.strip() in wanted}
+    return replace(policy, denied_tables=policy.denied_tables - wanted | ids)
+
+
+async def _applications(policy: Policy, client: LosantClient) -> list[str]:
+    if policy.application_id is not None:
+        return [policy.application_id]
+    async with by_number(client.applications_get) as pages:
+        return [application.id async for page in pages for application in page.items]
+
+
 def build_server(
-    settings: Settings, client: LosantClient, *, now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    client: LosantClient,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    job_seconds: float = 20.0,
 ) -> LosantServer:
-    """The server of these settings; ``client`` must carry ``policy_of(settings)``."""
+    """The server of these settings; ``client`` must carry their policy, with denied tables by id.
+
+    A tool waits ``job_seconds`` for a background job that it started. Raises ConfigurationError
+    where a table is denied by a name that nobody looked up.
+    """
+    for name in denied_tables(settings):
+        if not is_object_id(name) and name in client.policy.denied_tables:
+            raise ConfigurationError(f"LOSANT_MCP_DENY: {one_line(name, 60)!r} was not looked up.")
     services = Services(
         settings=settings,
         client=client,
         clock=Clock(settings.time_zone, now=now),
         bound_to=bound_application(settings),
+        job_seconds=job_seconds,
     )
     hint = CacheHint(LIST_SECONDS * 1000, "private")
-    return LosantServer(
+    specs = listed(settings)
+    server = LosantServer(
         "losant-mcp",
         title="Losant",
         version=__version__,
         description="Events and data tables of the Losant IoT platform",
         instructions=INSTRUCTIONS,
         website_url="https://docs.losant.com",
-        tools=[spec.build(services) for spec in listed(settings)],
+        tools=[spec.build(services) for spec in specs],
         log_level="WARNING",
         cache_hints={"tools/list": hint, "server/discover": hint},
     )
+    server.tool_names = frozenset(spec.name for spec in specs)
+    return server
