@@ -1,1 +1,1 @@
-"""What `make bench` runs: figures about speed and size, printed."""
+"""What `make bench` runs: figures about speed and size, each beside its alternative."""

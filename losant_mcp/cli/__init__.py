@@ -7,6 +7,7 @@ exit code 2 where the command was not started, 1 where it ran and failed.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -76,6 +77,9 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    # Loading makes some 90,000 objects that all stay. Looking through them for garbage every 700
+    # allocations, as Python does by default, is a tenth of the time until a server answers.
+    gc.set_threshold(100_000, 20, 20)
     for stream in (sys.stdout, sys.stderr):
         _never_fail_to_print(stream)
     cli(prog_name="losant-mcp")

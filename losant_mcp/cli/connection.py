@@ -19,7 +19,7 @@ from losant_mcp.cli.options import Source
 from losant_mcp.client import AsgiApp, LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
-from losant_mcp.server import LosantServer, build_server, policy_of
+from losant_mcp.server import LosantServer, build_server, policy_of, resolve_denied
 
 if TYPE_CHECKING:
     from losant_mcp.sandbox.store import Store
@@ -59,7 +59,7 @@ async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Conne
         )
     client = LosantClient(settings.api_token, base_url=settings.api_url, policy=policy_of(settings))
     async with client:
-        yield _build(settings, client)
+        yield await _build(settings, client)
 
 
 @asynccontextmanager
@@ -88,7 +88,7 @@ async def _connect_sandbox(source: Source, least: int) -> AsyncIterator[Connecti
             base_url=SANDBOX_URL,
         )
         async with client:
-            yield _build(settings, client)
+            yield await _build(settings, client)
     finally:
         if seeding.ident is not None:
             seeding.join()
@@ -117,5 +117,6 @@ def open_store(path: Path | None) -> Store:
         ) from None
 
 
-def _build(settings: Settings, client: LosantClient) -> Connection:
+async def _build(settings: Settings, client: LosantClient) -> Connection:
+    client.policy = await resolve_denied(settings, client)
     return Connection(settings, client, build_server(settings, client))

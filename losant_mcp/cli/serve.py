@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,7 @@ async def _serve(source: Source) -> None:
         tools = await connection.server.list_tools()
         log.info("serving %d tools of %s", len(tools), connection.settings.api_url)
         await tasks.start(_end_on_signal, connection)
+        gc.freeze()  # what is there now stays, and need not be looked through again
         try:
             await connection.server.run_stdio_async()
         except* (BrokenPipeError, ConnectionResetError):

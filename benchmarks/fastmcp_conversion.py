@@ -1,0 +1,131 @@
+"""The alternative: FastMCP's conversion of an OpenAPI document of the same 28 core endpoints.
+
+The document is made from the published contract, which lies beside the repository where it is
+developed. FastMCP brings libraries that must not come near our own environment, so it gets one
+of its own for the moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+CONTRACT = Path(__file__).parents[2] / "shared" / "losant-api"
+
+CONVERT = """
+import asyncio, json, sys
+import httpx
+from fastmcp import FastMCP
+
+async def main():
+    document = json.load(open(sys.argv[1], encoding="utf-8"))
+    client = httpx.AsyncClient(base_url="https://api.losant.com")
+    server = FastMCP.from_openapi(document, client)
+    tools = [tool.to_mcp_tool() for tool in await server.list_tools()]
+    facts = [
+        {"name": t.name, "description": t.description, "inputSchema": t.inputSchema}
+        for t in tools
+    ]
+    json.dump(facts, open(sys.argv[2], "w", encoding="utf-8"))
+
+asyncio.run(main())
+"""
+
+
+def tools() -> list[dict[str, Any]] | None:
+    """The converted tools: name, description and inputSchema; None without the contract."""
+    if not CONTRACT.is_dir():
+        return None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        document, result = folder / "openapi.json", folder / "tools.json"
+        document.write_text(json.dumps(openapi()), encoding="utf-8")
+        subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+        scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
+        quiet = ["--quiet", "--disable-pip-version-check"]
+        subprocess.run([scripts / "python", "-m", "pip", "install", *quiet, "fastmcp"], check=True)
+        subprocess.run([scripts / "python", "-c", CONVERT, document, result], check=True)
+        converted: list[dict[str, Any]] = json.loads(result.read_text(encoding="utf-8"))
+    assert len(converted) == 28
+    return converted
+
+
+def openapi() -> dict[str, Any]:
+    """An OpenAPI document of the 28 core endpoints."""
+    actions = json.loads((CONTRACT / "actions.json").read_text(encoding="utf-8"))["actions"]
+    paths: dict[str, dict[str, Any]] = {}
+    for action in actions:
+        if action["group"] == "core":
+            paths.setdefault(action["path"], {})[action["method"].lower()] = _operation(action)
+    schemas = {
+        path.stem: _local(json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted((CONTRACT / "schemas").glob("*.json"))
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Losant", "version": "1.30.0"},
+        "servers": [{"url": "https://api.losant.com"}],
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+def _operation(action: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": f"{action['resource']}_{action['action']}",
+        "summary": action["summary"],
+        "parameters": [
+            *(_parameter(it, "path") for it in action["path_params"]),
+            *(_parameter(it, "query") for it in action["query_params"]),
+        ],
+        "responses": {
+            str(it["code"]): {"description": it["description"], "content": _json(it["schema"])}
+            for it in action["success"]
+        },
+    }
+    if action["body_schema"]:
+        operation["requestBody"] = {
+            "required": bool(action["required_body"]),
+            "content": _json(action["body_schema"]),
+        }
+    return operation
+
+
+def _parameter(given: dict[str, Any], where: str) -> dict[str, Any]:
+    if given.get("schema"):
+        schema: dict[str, Any] = {"$ref": f"#/components/schemas/{given['schema']}"}
+    else:
+        schema = {"type": given["type"]}
+        if schema["type"] == "array":
+            schema["items"] = {"type": "string"}
+        for key in ("pattern", "enum", "default"):
+            if given.get(key) is not None:
+                schema[key] = given[key]
+    return {
+        "name": given["name"],
+        "in": where,
+        "required": where == "path" or bool(given.get("required")),
+        "description": given.get("description", ""),
+        "schema": schema,
+    }
+
+
+def _json(schema: str) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+def _local(node: Any) -> Any:  # JSON data
+    if isinstance(node, list):
+        return [_local(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    result = {key: _local(value) for key, value in node.items() if key != "$schema"}
+    reference = node.get("$ref")
+    if isinstance(reference, str):
+        result["$ref"] = f"#/components/schemas/{reference.rsplit('/', 1)[-1]}"
+    return result
