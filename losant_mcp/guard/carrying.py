@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 
@@ -12,6 +12,10 @@ from losant_mcp.api.tables import DataTable
 from losant_mcp.client import LosantClient
 from losant_mcp.errors import LosantMcpError
 from losant_mcp.guard import outcomes, run_events, run_overwrites, run_rows, run_tables
+from losant_mcp.guard.audit_lines import Facts, Kind
+from losant_mcp.guard.backup_manifest import BackupKind
+from losant_mcp.guard.backup_manifest import Draft as BackupDraft
+from losant_mcp.guard.backups import Backups
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.outcomes import Outcome
 from losant_mcp.guard.plans import Action, Operation, Plan, PlannedSet, Status, digest
@@ -36,15 +40,6 @@ RUNS: Mapping[Action, Callable[[Run], Awaitable[Ran]]] = {
 }
 
 
-class Keeper(Protocol):
-    """Where backups are written."""
-
-    async def keep(
-        self, plan: Plan, kind: str, chunks: Chunks, *, table: DataTable | None = None
-    ) -> str:
-        """Keep the objects on the disk and return the backup's id. Raises GuardError."""
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """One guarded call: who asks for what. ``arguments`` are as given, without ``approvalId``."""
@@ -59,10 +54,10 @@ class Request:
 class Carrier:
     """Carries out what was agreed to, or what nobody needs to be asked about."""
 
-    def __init__(self, client: LosantClient, ledger: Ledger, keeper: Keeper) -> None:
+    def __init__(self, client: LosantClient, ledger: Ledger, backups: Backups) -> None:
         self._client = client
         self._ledger = ledger
-        self._keeper = keeper
+        self._backups = backups
 
     async def approved(self, request: Request, plan: Plan) -> Outcome:
         """Burn an approved plan and run it; any other plan tells what became of it."""
@@ -93,17 +88,7 @@ class Carrier:
             await self._ledger.note_plan("failed", plan, request.client.name, why="internal error")
             raise
         await self._ledger.store.finish(plan.id, status, outcomes.storable(outcome))
-        kind = "ran" if status == "done" else status
-        await self._ledger.note_plan(
-            kind,
-            plan,
-            request.client.name,
-            removed=ran.removed,
-            changed=ran.changed,
-            kept=ran.kept,
-            gone=ran.gone,
-            backup=ran.backup_id,
-        )
+        await self._tell(request, plan, status, ran)
         if ran.removed or ran.changed:
             words = f"{plan.verb} ({outcomes.iso(await self._ledger.store.now())})"
             operation = plan.operation
@@ -113,10 +98,10 @@ class Carrier:
         return outcome
 
     async def _attempt(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
-        async def keep(kind: str, chunks: Chunks, *, table: DataTable | None = None) -> str:
-            backup_id = await self._keeper.keep(plan, kind, chunks, table=table)
-            await self._ledger.note_plan("backed_up", plan, request.client.name, backup=backup_id)
-            return backup_id
+        async def keep(kind: BackupKind, chunks: Chunks, *, table: DataTable | None = None) -> str:
+            manifest = await self._backups.keep(BackupDraft.of_plan(plan, kind, table), chunks)
+            await self._ledger.note_plan("backed_up", plan, request.client.name, backup=manifest.id)
+            return manifest.id
 
         run = Run(self._client, plan, keep, request.progress)
         # Rows that a truncate was re-planned for are named, and go one by one.
@@ -153,8 +138,19 @@ class Carrier:
                 "failed", plan, request.client.name, why=type(error).__name__
             )
             raise
-        kind = "ran" if status == "done" else status
-        await self._ledger.note_plan(
-            kind, plan, request.client.name, changed=ran.changed, backup=ran.backup_id
-        )
+        await self._tell(request, plan, status, ran)
         return outcome
+
+    async def _tell(self, request: Request, plan: Plan, status: Status, ran: Ran) -> None:
+        """The last line about a run: how it ended, in numbers."""
+        counts = {
+            "removed": ran.removed,
+            "changed": ran.changed,
+            "kept": ran.kept,
+            "gone": ran.gone,
+        }
+        facts = Facts(counts={name: number for name, number in counts.items() if number})
+        if ran.backup_id:
+            facts["backup"] = ran.backup_id
+        kind: Kind = "ran" if status == "done" else "drifted" if status == "drifted" else "failed"
+        await self._ledger.note_plan(kind, plan, request.client.name, **facts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Literal
 
 import anyio
 from mcp import MCPError
@@ -18,7 +19,8 @@ from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.errors import Refused
 from losant_mcp.guard import outcomes
-from losant_mcp.guard.carrying import Carrier, Keeper, Request
+from losant_mcp.guard.backups import Backups
+from losant_mcp.guard.carrying import Carrier, Request
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.outcomes import Outcome
 from losant_mcp.guard.planning import Draft, Planner
@@ -28,7 +30,6 @@ from losant_mcp.guard.plans import (
     Operation,
     Plan,
     PlannedSet,
-    Status,
     Target,
     digest,
 )
@@ -41,6 +42,7 @@ UNASKED_OVERWRITES = 8
 DESTROYED_AN_HOUR = 5
 """An hour's destroyed objects: as many times the limit of one call."""
 
+Decision = Literal["approved", "declined", "cancelled"]
 AskElsewhere = Callable[[Plan], Awaitable[str]]
 """Opens the approval page for the person; returns what the model should tell them."""
 
@@ -54,7 +56,7 @@ class Gate:
         settings: Settings,
         *,
         ledger: Ledger,
-        keeper: Keeper,
+        backups: Backups,
         ask_elsewhere: AskElsewhere,
     ) -> None:
         self._settings = settings
@@ -62,7 +64,7 @@ class Gate:
         self.store = ledger.store
         self.binding = ledger.binding
         self.limits = ledger.limits
-        self._carrier = Carrier(client, ledger, keeper)
+        self._carrier = Carrier(client, ledger, backups)
         self._planner = Planner(client, most=settings.max_delete)
         self._ask_elsewhere = ask_elsewhere
 
@@ -162,7 +164,7 @@ class Gate:
 
     async def _answered(self, request: Request, plan: Plan, nonce: str, answer: Answer) -> Outcome:
         agreed = answer.reply == "accept" and is_yes(plan, answer.value)
-        decision: Status = (
+        decision: Decision = (
             "approved" if agreed else "cancelled" if answer.reply == "cancel" else "declined"
         )
         decided = await self._decide(request, plan, nonce, decision)
@@ -172,7 +174,7 @@ class Gate:
             return outcomes.mismatch(decided)
         return outcomes.of_plan(decided)
 
-    async def _decide(self, request: Request, plan: Plan, nonce: str, decision: Status) -> Plan:
+    async def _decide(self, request: Request, plan: Plan, nonce: str, decision: Decision) -> Plan:
         try:
             decided = await self.store.decide(
                 plan.id, decision, way="form", by=request.client.name or "form", nonce=nonce
@@ -180,9 +182,7 @@ class Gate:
         except NotOpen as error:
             return error.plan
         waited = round(((decided.decided_at or 0) - decided.created_at) * 1000)
-        await self.ledger.note_plan(
-            decision, decided, request.client.name, way="form", waited_ms=waited
-        )
+        await self.ledger.note_plan(decision, decided, request.client.name, way="form", ms=waited)
         return decided
 
     async def _resumed(self, request: Request, approval_id: str) -> Outcome | InputRequiredResult:

@@ -8,53 +8,47 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Unpack
 
 import anyio
 
+from losant_mcp.guard.audit import AuditLog
+from losant_mcp.guard.audit_lines import Facts, Kind
 from losant_mcp.guard.plans import Binding, Plan
 from losant_mcp.guard.store import Limits, StateStore
-
-
-class Audit(Protocol):
-    """Where lines are written to the disk."""
-
-    async def append(self, kind: str, **facts: Any) -> object:  # facts are JSON scalars
-        """Write a line. Raises GuardError where it did not reach the disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
     """The audit and the hourly meters of one principal and origin."""
 
-    audit: Audit
+    audit: AuditLog
     store: StateStore
     binding: Binding
     limits: Limits
 
-    async def note(self, kind: str, **facts: Any) -> None:
+    async def note(self, kind: Kind, **facts: Unpack[Facts]) -> None:
         """Write a line about no plan."""
-        await self.audit.append(
-            kind,
-            principal=self.binding.principal,
-            origin=self.binding.origin,
-            **{name: value for name, value in facts.items() if value is not None},
-        )
+        facts.setdefault("principal", self.binding.principal)
+        facts.setdefault("origin", self.binding.origin)
+        await self.audit.append(kind, **facts)
 
-    async def note_plan(self, kind: str, plan: Plan, client: str, **facts: Any) -> None:
-        """Write a line about a plan. No cell, subject or filter value is ever in it."""
-        operation = plan.operation
-        await self.note(
-            kind,
-            plan=plan.id or None,
-            action=operation.action,
-            application=operation.application_id,
-            target=operation.target_id,
-            name=plan.target.name or None,
-            count=plan.planned.count,
-            client=client or None,
-            **facts,
-        )
+    async def note_plan(
+        self, kind: Kind, about: Plan, asker: str = "", **facts: Unpack[Facts]
+    ) -> None:
+        """Write a line about a plan; ``asker`` is what the client calls itself."""
+        operation = about.operation
+        facts["action"] = operation.action
+        facts["application"] = operation.application_id
+        facts["target"] = operation.target_id
+        facts.setdefault("counts", {"planned": about.planned.count})
+        if about.id:
+            facts["plan"] = about.id
+        if about.target.name:
+            facts["name"] = about.target.name
+        if asker:
+            facts["client"] = asker
+        await self.note(kind, **facts)
 
     @asynccontextmanager
     async def recorded(
@@ -73,12 +67,14 @@ class Ledger:
         if meter is not None:
             limit = getattr(self.limits, meter)
             await self.store.spend(meter, self.binding.principal, application_id, count, limit)
-        facts = {"action": action, "application": application_id, "target": target, "count": count}
+        facts = Facts(action=action, application=application_id, counts={"planned": count})
+        if target is not None:
+            facts["target"] = target
         await self.note("writing", **facts)
         try:
             yield
         except BaseException as error:
             with anyio.CancelScope(shield=True):
-                await self.note("failed", **facts, why=type(error).__name__)
+                await self.note("failed", **facts | Facts(why=type(error).__name__))
             raise
         await self.note("wrote", **facts)

@@ -16,6 +16,7 @@ from losant_mcp.api.endpoints import (
 from losant_mcp.api.tables import DataTable
 from losant_mcp.client.paging import by_offset
 from losant_mcp.errors import LosantMcpError, NotFound
+from losant_mcp.guard.backup_manifest import BackupKind
 from losant_mcp.guard.planning import read_extent, shape_of
 from losant_mcp.guard.plans import PlannedSet
 from losant_mcp.guard.running import Chunks, Drifted, Ran, Run, Stopped
@@ -70,7 +71,7 @@ class _Whole:
         self._items: list[tuple[str, str | None]] = []
         self.count = 0
 
-    async def back_up(self, kind: str, *, only: str | None = None) -> str:
+    async def back_up(self, kind: BackupKind, *, only: str | None = None) -> str:
         """Keep the table's definition and rows, or one column of them, as the person saw them."""
         table = await self._run.client.data_table_get(**self._run.table)
         self._check_identity(table)

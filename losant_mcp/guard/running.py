@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from losant_mcp.api.tables import DataTable
 from losant_mcp.client import LosantClient
 from losant_mcp.errors import LosantMcpError
+from losant_mcp.guard.backup_manifest import BackupKind
 from losant_mcp.guard.plans import Plan, PlannedSet
 
 IDS_IN_A_SET = 100
@@ -32,7 +33,9 @@ Progress = Callable[[float, float | None, str], Awaitable[None]]
 class Keep(Protocol):
     """Writes a backup to the disk before anything goes, and returns its id."""
 
-    async def __call__(self, kind: str, chunks: Chunks, *, table: DataTable | None = None) -> str:
+    async def __call__(
+        self, kind: BackupKind, chunks: Chunks, *, table: DataTable | None = None
+    ) -> str:
         """Keep the objects. Raises GuardError where they could not be kept to the last one."""
 
 
