@@ -42,7 +42,7 @@ def _split(value: Any) -> Any:
 
 def _toolsets(value: Any) -> Any:
     parts = _split(value)
-    return TOOLSETS if parts == ("all",) else parts
+    return TOOLSETS if "all" in parts else tuple(dict.fromkeys(parts))
 
 
 def _time_zone(value: str) -> str:
@@ -93,7 +93,7 @@ class Settings(BaseModel):
         default="full",
     )
     toolsets: Annotated[tuple[Toolset, ...], BeforeValidator(_toolsets)] = _setting(
-        "LOSANT_MCP_TOOLSETS", "Which groups of tools are listed.", default=TOOLSETS
+        "LOSANT_MCP_TOOLSETS", "Which groups of tools are listed.", default=TOOLSETS, min_length=1
     )
     confirm: Literal["human", "preview", "block"] = _setting(
         "LOSANT_MCP_CONFIRM",
@@ -153,7 +153,7 @@ class Settings(BaseModel):
     )
     deny: Names = _setting(
         "LOSANT_MCP_DENY",
-        "Tools, and ids of data tables, that are never touched.",
+        "Tools and data tables (names or ids) that are never touched.",
         default=(),
     )
     callback_prefixes: Names = _setting(
@@ -241,19 +241,17 @@ def load_settings(
     values: dict[str, Any] = {}
     for name, value in (file or {}).items():
         attribute = _known(name)
-        if attribute is None:
-            continue
-        if is_protected(attribute):
+        if attribute is not None and is_protected(attribute):
             raise ConfigurationError(
                 f"{name} may not come from a file.",
                 hint="Set it in the environment or by a flag: it decides what is protected.",
             )
-        if value:
-            values[attribute] = value
+        if attribute is not None and value and value.strip():
+            values[attribute] = value.strip()
     for name, value in environ.items():
         attribute = _known(name)
-        if attribute is not None and value:
-            values[attribute] = value
+        if attribute is not None and value.strip():
+            values[attribute] = value.strip()
     values |= {name: value for name, value in (flags or {}).items() if value is not None}
     try:
         return Settings.model_validate(values)
@@ -265,18 +263,31 @@ def _known(name: str) -> str | None:
     """The attribute of a variable; None for a variable that is not ours."""
     if name in VARIABLES:
         return VARIABLES[name]
-    if name.upper().startswith(PREFIX):
-        near = difflib.get_close_matches(name.upper(), VARIABLES, n=1, cutoff=0)
-        raise ConfigurationError(f"Unknown setting {name}.", hint=f"Did you mean {near[0]}?")
+    folded = name.upper()
+    if not folded.startswith("LOSANT_"):
+        return None
+    # Other tools have LOSANT_ variables of their own; but one letter amiss in
+    # LOSANT_APPLICATION_ID would silently open every application.
+    cutoff = 0 if folded.startswith(PREFIX) else 0.9
+    if near := difflib.get_close_matches(folded, VARIABLES, n=1, cutoff=cutoff):
+        raise ConfigurationError(f"Unknown setting {name[:80]}.", hint=f"Did you mean {near[0]}?")
     return None
+
+
+_MESSAGES = {
+    ("api_url", "string_pattern_mismatch"): "must be an address such as https://api.losant.com",
+    ("application_id", "string_pattern_mismatch"): "must be an id of 24 hexadecimal characters",
+    ("toolsets", "too_short"): "names no toolset",
+}
 
 
 def _readable(error: ValidationError) -> str:
     lines = []
     for item in error.errors(include_url=False, include_input=False, include_context=True):
         name = str(item["loc"][0])
-        message = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{variable(name)}: {message[:1].lower()}{message[1:]}.")
+        message = _MESSAGES.get((name, item["type"])) or item["msg"].removeprefix("Value error, ")
+        ending = "" if message.endswith("?") else "."
+        lines.append(f"{variable(name)}: {message[:1].lower()}{message[1:]}{ending}")
         given, expected = error_input(error, item), item.get("ctx", {}).get("expected")
         if isinstance(expected, str) and given:
             choices = [part.strip(" '") for part in expected.replace(" or ", ",").split(",")]

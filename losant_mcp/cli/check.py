@@ -105,8 +105,6 @@ def _token(settings: Settings, claims: Claims) -> Iterator[str]:
         yield "application  any that the token reaches; set LOSANT_APPLICATION_ID to bind to one"
     elif settings.application_id is not None:
         yield f"application  {bound}, as set"
-        if claims.application_id not in (None, bound):
-            yield f"             but the token is confined to {claims.application_id}"
     else:
         yield f"application  {bound}, to which the token is confined"
 
