@@ -6,19 +6,26 @@ a model can obey: control, bidirectional and zero-width characters.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _KEPT = "\n\t"
 _DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+# Letters and marks by category, yet drawn as nothing: joiners, fillers, and the variation
+# selectors, in which whole sentences can be hidden behind one visible character.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def clean(text: str) -> str:
-    """The text without control, format, private-use and unassigned characters.
+    """The text without control, format, zero-width, private-use and unassigned characters.
 
     Line breaks and tabs stay: a message may have lines.
     """
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
+    text = _UNSEEN.sub("", text)
     return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in _DROPPED)
 
 

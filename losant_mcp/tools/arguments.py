@@ -7,20 +7,21 @@ an id, a relative time an absolute one.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
+from losant_mcp.api.body import parse_body
 from losant_mcp.api.query import Subject
-from losant_mcp.errors import InvalidRequest
+from losant_mcp.api.query_values import nearest
+from losant_mcp.errors import InvalidQuery, InvalidRequest
 from losant_mcp.text import one_line
 
-RefKind = Literal["application", "table", "device", "event", "row"]
+RefKind = Literal["application", "table", "device", "event", "row", "job"]
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,33 @@ class When:
     """The argument is a time; the tool gets ms since the epoch."""
 
 
+@dataclass(frozen=True)
+class Unbound:
+    """The argument exists only where the server is not bound to one application."""
+
+
+Marker = Ref | When | Unbound
+
 ApplicationId = Annotated[str, Ref("application")]
 TableId = Annotated[str, Ref("table"), Field(description="Table id or exact name")]
 DeviceId = Annotated[str, Ref("device"), Field(description="Device id or exact name")]
-DeviceIds = Annotated[list[str], Ref("device"), Field(description="Device ids or exact names")]
+DeviceIds = Annotated[
+    list[str], Ref("device"), Field(max_length=1000, description="Device ids or exact names")
+]
 EventId = Annotated[str, Ref("event")]
 RowId = Annotated[str, Ref("row")]
-Time = Annotated[str | int | float, When(), WithJsonSchema({"type": "string"})]
-"""A time of any form in; ms since the epoch in the tool."""
+JobId = Annotated[str, Ref("job")]
+if TYPE_CHECKING:
+    Time = int
+else:
+    # Of any form where it comes in; ms since the epoch in the tool.
+    Time = Annotated[str | int | float, When(), WithJsonSchema({"type": "string"})]
 
-Query = Annotated[dict[str, Any], WithJsonSchema({"type": "object"})]
-"""An advanced query; the tool checks it against what it is about."""
+RowQuery = Annotated[
+    dict[str, Any],
+    WithJsonSchema({"type": "object", "description": 'By column: {"cost": {"$gt": 5}}; {} is all'}),
+]
+"""An advanced query over rows; the tool checks it against the table's columns."""
 
 
 def query_over(subject: Subject) -> WithJsonSchema:
@@ -68,14 +85,17 @@ FINDERS: Mapping[RefKind, str] = {
     "device": "list_devices",
     "event": "list_events",
     "row": "list_rows or query_rows",
+    "job": "list_jobs without jobId",
 }
 
+MAX_NAME = 255
+
 _object_id = re.compile(r"[A-Fa-f0-9]{24}\Z")
+_no_id = re.compile(r"(.)\1{23}|(0?123456789){1,3}.*|(abcdef|deadbeef).*", re.IGNORECASE)
 _placeholder = re.compile(
     r"[<{\[].*|.*[>}\]]|(your|my|the|some|example|sample|test)?[-_ ]*"
-    r"(application|app|data[-_ ]?table|table|device|event|row)?[-_ ]*(id|uuid|here)"
-    r"|x{3,}|\.{2,}|\?+|null|none|undefined|n/?a|todo|placeholder|string|(0{24}|1{24}|f{24})"
-    r"|0?123456789.*|abc123.*",
+    r"(application|app|data[-_ ]?table|table|device|event|row|job)?[-_ ]*(id|uuid|here)"
+    r"|x{3,}|\.{2,}|\?+|null|none|undefined|n/?a|todo|placeholder|string|abc123.*",
     re.IGNORECASE,
 )
 
@@ -86,22 +106,35 @@ def is_object_id(value: str) -> bool:
 
 
 def check_reference(name: str, value: str, kind: RefKind) -> None:
-    """Refuse what is certainly no id and no name. Raises InvalidRequest naming the finder."""
+    """Refuse what is certainly no id and no name. Raises InvalidRequest naming the finder.
+
+    A table or a device may be called anything, so of these only ids are looked at: of a name
+    that is none, the lookup says what there is.
+    """
     text = value.strip()
     finder = f"Find it with {FINDERS[kind]}."
     if not text:
         raise InvalidRequest(f"{name} is blank.", hint=finder)
+    if is_object_id(text):
+        if _no_id.fullmatch(text):
+            raise InvalidRequest(f"{name} {text!r} is a placeholder.", hint=finder)
+        return
+    if kind in ("table", "device"):
+        if len(text) > MAX_NAME:
+            raise InvalidRequest(
+                f"{name} has {len(text)} characters; no name has more than {MAX_NAME}.", hint=finder
+            )
+        return
+    shown = one_line(text, 40)
     if _placeholder.fullmatch(text):
-        raise InvalidRequest(f"{name} {one_line(text, 40)!r} is a placeholder.", hint=finder)
-    if kind not in ("table", "device") and not is_object_id(text):
-        raise InvalidRequest(
-            f"{name} must be an id of 24 hexadecimal characters, not {one_line(text, 40)!r}.",
-            hint=finder,
-        )
+        raise InvalidRequest(f"{name} {shown!r} is a placeholder.", hint=finder)
+    raise InvalidRequest(
+        f"{name} must be an id of 24 hexadecimal characters, not {shown!r}.", hint=finder
+    )
 
 
 def parse_nested(arguments: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments, with JSON text parsed where an object, array or number is expected.
+    """The arguments, with JSON text parsed where an object, array, number or boolean is expected.
 
     Null for an argument means that it is left out: many models send every argument.
     """
@@ -110,38 +143,50 @@ def parse_nested(arguments: Mapping[str, Any], properties: Mapping[str, Any]) ->
         if value is None:
             continue
         expected = properties.get(name, {}).get("type")
-        if isinstance(value, str) and expected in ("object", "array", "integer", "number"):
+        if isinstance(value, str) and expected in _PARSED:
             # What cannot be parsed stays; the validation that follows says what was expected.
             with contextlib.suppress(ValueError, RecursionError):
                 value = json.loads(value)
+        if expected == "integer" and isinstance(value, float) and value.is_integer():
+            value = int(value)
         parsed[name] = value
     return parsed
 
 
-def readable(error: ValidationError, known: Collection[str]) -> str:
-    """What is wrong with the arguments, without the values that were given."""
-    lines = []
-    unknown = []
-    for item in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(part) for part in item["loc"])
-        match item["type"]:
-            case "extra_forbidden" if len(item["loc"]) == 1:
-                unknown.append(path)
-            case "missing":
-                lines.append(f"{path} is required")
-            case "literal_error":
-                lines.append(f"{path} must be one of {item['ctx']['expected']}")
-            case "value_error":
-                lines.append(f"{path}: {item['ctx']['error']}")
-            case _:
-                message = item["msg"]
-                lines.append(f"{path}: {message[:1].lower()}{message[1:]}")
-    for name in unknown[:3]:
-        near = difflib.get_close_matches(name, known, n=1)
-        guess = f" (did you mean {near[0]}?)" if near else ""
-        lines.insert(0, f"there is no argument {one_line(name, 40)!r}{guess}")
-    more = f"; and {len(lines) - 5} more" if len(lines) > 5 else ""
-    text = "Invalid arguments: " + "; ".join(dict.fromkeys(lines[:5])) + more + "."
-    if unknown:
-        text += f" Valid: {', '.join(known) or 'none'}."
-    return text
+_PARSED = ("object", "array", "integer", "number", "boolean")
+
+
+def check_known(given: Collection[str], known: Sequence[str]) -> None:
+    """Refuse arguments that the tool does not have. Raises InvalidRequest listing the valid."""
+    unknown = [name for name in given if name not in known]
+    if not unknown:
+        return
+    named = ", ".join(f"{one_line(name, 40)!r}{_guess(name, known)}" for name in unknown[:3])
+    more = f", and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+    raise InvalidRequest(
+        f"There is no argument {named}{more}.", hint=f"Valid: {', '.join(known) or 'none'}."
+    )
+
+
+def _guess(name: str, known: Sequence[str]) -> str:
+    guess = nearest(name, known).removeprefix("; ")
+    return f" ({guess})" if guess else ""
+
+
+def read(model: type[Model], values: object) -> Model:
+    """The values as ``model``, strictly.
+
+    Raises InvalidRequest, or InvalidQuery, that says what is wrong where, and never repeats a
+    value.
+    """
+    try:
+        return parse_body(model, values)
+    except InvalidQuery:
+        raise
+    except InvalidRequest as error:
+        text = _pydantic_subject.sub(" should", str(error))
+        raise InvalidRequest(text, hint=error.hint) from None
+
+
+Model = TypeVar("Model", bound=BaseModel)
+_pydantic_subject = re.compile(r" (Input|List|String|Dictionary) should")

@@ -6,15 +6,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
 from losant_mcp.api.types import RequestModel, RequestRoot
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
-from losant_mcp.errors import InvalidRequest
+from losant_mcp.errors import InvalidQuery
 from losant_mcp.tools import results
-from losant_mcp.tools.arguments import readable
+from losant_mcp.tools.arguments import read
 from losant_mcp.tools.times import Clock, iso
 
 TIME_FIELDS = {
@@ -38,6 +36,8 @@ class Services:
     clock: Clock
     bound_to: str | None = None
     """The one application of this server, where it is bound."""
+    job_seconds: float = 20.0
+    """How long a call waits for the job that it started."""
     own_jobs: set[str] = field(default_factory=set)
     """The job logs of jobs that this server started."""
 
@@ -78,7 +78,7 @@ class Call:
         return self.settings.result_tokens
 
     def time(self, value: str | int | float, name: str) -> int:
-        """The time in ms since the epoch; relative ones are told in the result."""
+        """The time in ms since the epoch; what a text was taken for is told in the result."""
         ms = self.services.clock.resolve(value, name)
         if isinstance(value, str):
             self.resolved[name] = iso(ms)
@@ -90,28 +90,37 @@ class Call:
         Raises InvalidRequest where the API's schema refuses a value.
         """
         fields = {k: v for k, v in self.values.items() if k in model.model_fields}
-        given = {**fields, **extra}
-        try:
-            return model.model_validate(given)
-        except ValidationError as error:
-            raise InvalidRequest(readable(error, list(model.model_fields))) from None
+        return read(model, {**fields, **extra})
 
-    def root(self, model: type[Root], value: Any, name: str) -> Root:
+    def root(self, model: type[Root], value: Any) -> Root:
         """A body that is the value itself. Raises InvalidRequest where the schema refuses it."""
-        try:
-            return model.model_validate(value)
-        except ValidationError as error:
-            raise InvalidRequest(f"{name}: {readable(error, ())}") from None
+        return read(model, value)
 
     def query(
-        self, query: dict[str, Any] | None, subject: Subject, *, columns: list[str] | None = None
+        self,
+        query: dict[str, Any] | None,
+        subject: Subject,
+        *,
+        columns: list[str] | None = None,
+        name: str = "query",
     ) -> dict[str, Any] | None:
-        """The query, checked against its grammar, with its times made absolute."""
+        """The query, checked against its grammar, with its times made absolute.
+
+        ``name`` is the argument's, for errors.
+        """
         if query is None:
             return None
-        parse_query(query, subject, columns=columns)
-        absolute = self._absolute(query, TIME_FIELDS[subject.name], "query")
+        try:
+            parse_query(query, subject, columns=columns)
+        except InvalidQuery as error:
+            # The class says "query" before the path; this argument may be called otherwise.
+            error.args = (name + str(error).removeprefix("query"),)
+            raise
+        absolute = self._absolute(query, TIME_FIELDS[subject.name], name)
         assert isinstance(absolute, dict)
+        if absolute != query and name in self.arguments:
+            # The next page must mean the same moments.
+            self.arguments[name] = absolute
         return absolute
 
     def _absolute(self, node: Any, times: set[str], path: str) -> Any:
@@ -139,12 +148,15 @@ class Call:
 
     def listing(self, columns: list[str], items: Any, **more: Any) -> dict[str, Any]:
         """A columnar result within this server's budget; see ``results.listing``."""
-        if self.resolved:
-            more["resolved"] = self.resolved
-        return results.listing(columns, items, tokens=self.tokens, **more)
+        return results.listing(columns, items, tokens=self.tokens, **self._told(), **more)
 
     def single(self, name: str, item: Any, **more: Any) -> dict[str, Any]:
         """A result of one object within this server's budget; see ``results.single``."""
-        if self.resolved:
-            more["resolved"] = self.resolved
-        return results.single(name, item, tokens=self.tokens, **more)
+        return results.single(name, item, tokens=self.tokens, **self._told(), **more)
+
+    def _told(self) -> dict[str, Any]:
+        """What times were taken for; of very many, the first."""
+        shown = dict(list(self.resolved.items())[: max(3, self.tokens // 250)])
+        if left_out := len(self.resolved) - len(shown):
+            shown["…"] = f"{left_out} more"
+        return {"resolved": shown} if shown else {}

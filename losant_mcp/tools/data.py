@@ -13,48 +13,68 @@ from losant_mcp.api.data import (
     DevicesDataExportOptions,
     LastValueQuery,
     Order,
-    TimeSeriesData,
     TimeSeriesQuery,
 )
 from losant_mcp.api.endpoints import (
+    APPLICATION_JOB_LOG_GET,
+    APPLICATION_JOB_LOGS_GET,
     DATA_EXPORT,
     DATA_LAST_VALUE_QUERY,
     DATA_TIME_SERIES_QUERY,
     DEVICES_GET,
 )
-from losant_mcp.api.query import DEVICES, MAX_ITEMS
+from losant_mcp.api.query import DEVICES
+from losant_mcp.api.query_values import MAX_ITEMS
 from losant_mcp.api.types import DeviceTag
 from losant_mcp.errors import InvalidRequest
-from losant_mcp.tools.arguments import ApplicationId, DeviceIds, Time, Value
+from losant_mcp.text import one_line
+from losant_mcp.tools import paging, results, series
+from losant_mcp.tools.arguments import ApplicationId, DeviceIds, Time, Value, read
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.egress import CallbackUrl, Email
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
-from losant_mcp.tools.times import iso
+from losant_mcp.tools.times import iso, to_ms
 
 DeviceTags = Annotated[
-    list[DeviceTag], Field(max_length=100, description="Devices with any of these tags")
+    list[DeviceTag], Field(max_length=100, description="Devices with any of these")
 ]
 DeviceQuery = Annotated[
     dict[str, Any],
-    WithJsonSchema({"type": "object", "description": "Query as of list_devices; {} is all"}),
+    WithJsonSchema({"type": "object", "description": "As list_devices' query; {} is all"}),
 ]
-Attributes = Annotated[list[str], Field(description="All if left out")]
+Attributes = Annotated[list[str], Field(description="Default all")]
 Milliseconds = Annotated[int, Field(ge=1)]
+Offset = Annotated[int, Field(ge=0)]
 
-DEFAULT_RAW_POINTS = 1000
+DAY = 86_400_000
 
 
 def devices_of(call: Call) -> dict[str, Any]:
-    """The checked choice of devices. Raises InvalidRequest where there is none."""
-    chosen = [n for n in ("deviceIds", "deviceTags", "deviceQuery") if n in call.values]
+    """The checked choice of devices. Raises InvalidRequest where there is none.
+
+    An empty list is no choice: what Losant makes of one is not documented, and "all devices"
+    would be the worst.
+    """
+    for name in ("deviceIds", "deviceTags"):
+        if call.values.get(name) == []:
+            del call.values[name]
+    chosen: dict[str, Any] = {
+        name: call.values[name]
+        for name in ("deviceIds", "deviceTags", "deviceQuery")
+        if name in call.values
+    }
     if not chosen:
         raise InvalidRequest(
             "No device is chosen.", hint="Give deviceIds, deviceTags or deviceQuery ({} is all)."
         )
-    if "deviceQuery" not in chosen:
-        return {}
-    return {"deviceQuery": call.query(call.values["deviceQuery"], DEVICES)}
+    for i, tag in enumerate(chosen.get("deviceTags", ())):
+        if tag.key is None and tag.value is None:
+            raise InvalidRequest(f"deviceTags[{i}] is empty.", hint="Give key, value or both.")
+    if "deviceQuery" in chosen:
+        query = call.query(chosen["deviceQuery"], DEVICES, name="deviceQuery")
+        chosen["deviceQuery"] = query
+    return chosen
 
 
 @tool("data", DATA_TIME_SERIES_QUERY, title="Query time series", output=LISTING)
@@ -66,98 +86,72 @@ async def query_time_series(
     deviceTags: DeviceTags | None = None,
     deviceQuery: DeviceQuery | None = None,
     attributes: Attributes | None = None,
-    start: Time | None = None,
-    end: Time | None = None,
-    duration: Annotated[Milliseconds, Field(description="ms before end, if no start")] = 86_400_000,
-    resolution: Annotated[Milliseconds, Field(description="Bucket in ms")] | None = None,
-    aggregation: Aggregation | Literal["TIMEATVALUE"] = "MEAN",
+    start: Annotated[Time, Field(description="As -24h, 2026-01-31T08:00")] | None = None,
+    end: Annotated[Time, Field(description="Default now")] | None = None,
+    duration: Annotated[Milliseconds, Field(description="ms before end, without start")] = DAY,
+    resolution: Annotated[Milliseconds, Field(description="Bucket in ms; default all in one")]
+    | None = None,
+    aggregation: Literal[Aggregation, "TIMEATVALUE"] = "MEAN",
     aggregationValue: Annotated[Value, Field(description="For TIMEATVALUE")] | None = None,
-    limit: Annotated[
-        int, Field(ge=1, le=MAX_RAW_POINTS, description="Points per device, NONE only")
-    ]
+    limit: Annotated[int, Field(ge=1, le=MAX_RAW_POINTS, description="Per device, for NONE")]
     | None = None,
     order: Order = "asc",
+    offset: Offset = 0,
 ) -> dict[str, Any]:
-    """Query device attributes over time, in buckets. aggregation NONE gives raw points."""
-    kind: Any = aggregation
-    if aggregation == "TIMEATVALUE":
-        if aggregationValue is None:
-            raise InvalidRequest("TIMEATVALUE needs aggregationValue, the value to measure.")
-        kind = {"type": aggregation, "options": {"value": aggregationValue}}
-    elif aggregationValue is not None:
-        raise InvalidRequest("aggregationValue is for TIMEATVALUE only.")
-    window: dict[str, Any] = {"end": end if end is not None else call.time("now", "end")}
-    if start is not None:
-        if start >= window["end"]:
-            raise InvalidRequest("start is not before end.", hint=f"resolved: {call.resolved}")
-        window["start"] = start
-    else:
-        window["duration"] = duration
+    """Query device attributes over time, in buckets, or raw with aggregation NONE."""
+    span = _window(call, start, end, duration)
     raw = aggregation == "NONE"
     if limit is not None and not raw:
         raise InvalidRequest("limit is for aggregation NONE only.", hint="Use resolution.")
-    body = call.body(
-        TimeSeriesQuery,
+    if resolution is not None and raw:
+        raise InvalidRequest("resolution has no meaning for aggregation NONE.")
+    window = series.Window(
+        *span,
+        descending=order == "desc",
+        # What Losant does without one is not documented.
+        resolution=None if raw else resolution or span[1] - span[0],
+        limit=(limit or series.DEFAULT_RAW_POINTS) if raw else None,
+        own_limit=raw and limit is None,
+    )
+    asked = {
+        "attributes": attributes,
+        "start": window.start,
+        "end": window.end,
+        "resolution": window.resolution,
+        "limit": window.limit,
+        "order": order,
+        "aggregation": _aggregation(aggregation, aggregationValue),
         **devices_of(call),
-        **window,
-        aggregation=kind,
-        order=order,
-        **({"limit": limit or DEFAULT_RAW_POINTS} if raw else {}),
-    )
-    found = await call.client.data_time_series_query(applicationId=applicationId, body=body)
-    return _series(call, found, limit or DEFAULT_RAW_POINTS if raw else None)
-
-
-def _series(call: Call, found: TimeSeriesData, limit: int | None) -> dict[str, Any]:
-    names = [device.name for device in found.devices.values()]
-    # The name alone where it tells the device; the id beside it only in the list of devices.
-    labels = {
-        key: device.name if names.count(device.name) == 1 else key
-        for key, device in found.devices.items()
     }
-    points = [
-        (point.time, labels[key], point.data)
-        for key, device in found.devices.items()
-        for point in device.points
-    ]
-    points.sort(key=lambda p: (p[0], p[1]), reverse=found.order == "desc")
-    attributes = sorted({name for _, _, data in points for name in data})
-    items = [{**data, "time": time, "device": label} for time, label, data in points]
-
-    def following(shown: int) -> dict[str, Any] | None:
-        if not shown or shown >= len(points):
-            return None
-        arguments = {
-            k: v for k, v in call.arguments.items() if k not in ("duration", "start", "end")
-        }
-        edge, forward = points[shown][0], found.order != "desc"
-        return {
-            **arguments,
-            "start": edge if forward else found.start,
-            "end": found.end if forward else edge,
-        }
-
-    more: dict[str, Any] = {"window": {"start": found.start, "end": found.end}}
-    if call.values.get("aggregation") != "NONE":
-        more["resolution"] = found.resolution
-    more["devices"] = [[key, device.name] for key, device in found.devices.items()][:50]
-    if not points:
-        more["hint"] = _no_points(found)
-    full = [d.name for d in found.devices.values() if limit and len(d.points) >= limit]
-    if full:
-        more["limited"] = f"{len(full)} devices have {limit} points or more; narrow the window."
-    return call.listing(
-        ["time", "device", *attributes], items, total=len(points), next_page=following, **more
-    )
+    body = read(TimeSeriesQuery, {k: v for k, v in asked.items() if v is not None})
+    found = await call.client.data_time_series_query(applicationId=applicationId, body=body)
+    return series.table(call, found, window, offset)
 
 
-def _no_points(found: TimeSeriesData) -> str:
-    if not found.devices:
-        return "No device fits. Check the choice of devices with list_devices."
-    return (
-        f"{len(found.devices)} devices fit but reported nothing from {found.start} to {found.end}."
-        " Check the attributes (get_device lists them) or widen the window."
-    )
+def _window(call: Call, start: int | None, end: int | None, duration: int) -> tuple[int, int]:
+    """Start and end in ms, now and the duration made explicit. Raises InvalidRequest."""
+    until = end if end is not None else to_ms(call.services.clock.now())
+    if start is None:
+        return max(1, until - duration), until
+    if "duration" in call.values:
+        raise InvalidRequest(
+            "duration beside start: Losant ignores the duration then.",
+            hint="Give start and end, or duration and end.",
+        )
+    if start >= until:
+        raise InvalidRequest(f"start ({iso(start)}) is not before end ({iso(until)}).")
+    return start, until
+
+
+def _aggregation(kind: str, value: Any) -> Any:
+    """The aggregation as the body has it: a word, or an object with options."""
+    if kind == "TIMEATVALUE":
+        if value is None:
+            raise InvalidRequest("TIMEATVALUE needs aggregationValue, the value to measure.")
+        return {"type": kind, "options": {"value": value}}
+    if value is not None:
+        raise InvalidRequest("aggregationValue is for TIMEATVALUE only.")
+    return kind
 
 
 @tool("data", DATA_LAST_VALUE_QUERY, DEVICES_GET, title="Query last values", output=LISTING)
@@ -169,56 +163,69 @@ async def query_last_values(
     deviceIds: DeviceIds | None = None,
     deviceTags: DeviceTags | None = None,
     deviceQuery: DeviceQuery | None = None,
-    end: Annotated[Time, Field(description="Last value before this; now if left out")]
-    | None = None,
+    end: Annotated[Time, Field(description="Values up to then; default now")] | None = None,
+    offset: Offset = 0,
 ) -> dict[str, Any]:
     """Get the last reported value of one attribute of each device."""
     body = call.body(LastValueQuery, **devices_of(call))
     found = await call.client.data_last_value_query(applicationId=applicationId, body=body)
-    values = found.devices
-    names = await _names(call, applicationId, list(values))
+    # By id, since the next page is asked for anew and must find the same order.
+    values = sorted(found.devices.items())
+    shown = values[offset:]
+    # A row takes 60 characters at least: no more names than rows that can be shown.
+    most = call.tokens * results.CHARACTERS_PER_TOKEN // 60
+    names = await _names(call, applicationId, [key for key, _ in shown[:most]])
     items = [
         {
             "deviceId": key,
             "deviceName": names.get(key),
-            "time": v.time,
-            "value": v.data.get(attribute),
+            "time": value.time,
+            "value": value.data.get(attribute),
         }
-        for key, v in values.items()
+        for key, value in shown
     ]
-    items.sort(key=lambda item: str(item["time"]), reverse=True)
-    more = {} if items else {"hint": f"No chosen device has reported {attribute[:60]!r}."}
-
-    def following(shown: int) -> dict[str, Any] | None:
-        if not shown or shown >= len(items):
-            return None
-        choice = ("deviceIds", "deviceTags", "deviceQuery")
-        rest = {k: v for k, v in call.arguments.items() if k not in choice}
-        return {**rest, "deviceIds": [item["deviceId"] for item in items[shown:]]}
-
+    hint = ""
+    if not values:
+        hint = f"No chosen device has reported {one_line(attribute, 60)!r}; get_device lists them."
+    elif not shown:
+        hint = f"offset {offset} is past the end: there are {len(values)} values."
     return call.listing(
         ["deviceId", "deviceName", "time", "value"],
         items,
-        total=len(items),
-        next_page=following,
-        **more,
+        total=len(values),
+        paging=paging.offsets(_again(call, end), offset=offset, total=len(values)),
+        **({"hint": hint} if hint else {}),
     )
 
 
-async def _names(call: Call, application_id: str, ids: list[str]) -> dict[str, str]:
-    """The names of the first hundred devices: the answer has ids only."""
-    if not ids:
-        return {}
-    found = await call.client.devices_get(
-        applicationId=application_id,
-        query={"id": {"$in": ids[:MAX_ITEMS]}},
-        perPage=MAX_ITEMS,
-        excludeConnectionInfo=True,
-    )
-    return {device.id: device.name for device in found.items}
+def _again(call: Call, end: int | None) -> dict[str, Any]:
+    """The arguments for the next page: it must see the same moment as this one."""
+    at = end if end is not None else to_ms(call.services.clock.now())
+    return {**call.arguments, "end": iso(at)}
 
 
-@tool("data", DATA_EXPORT, title="Export device data", output=OUTCOME)
+async def _names(call: Call, applicationId: str, ids: list[str]) -> dict[str, str]:
+    """The names of the devices: the answer has ids only."""
+    names: dict[str, str] = {}
+    for start in range(0, len(ids), MAX_ITEMS):
+        found = await call.client.devices_get(
+            applicationId=applicationId,
+            query={"id": {"$in": ids[start : start + MAX_ITEMS]}},
+            perPage=MAX_ITEMS,
+            excludeConnectionInfo=True,
+        )
+        names |= {device.id: device.name for device in found.items}
+    return names
+
+
+@tool(
+    "data",
+    DATA_EXPORT,
+    APPLICATION_JOB_LOGS_GET,
+    APPLICATION_JOB_LOG_GET,
+    title="Export device data",
+    output=OUTCOME,
+)
 async def export_device_data(
     call: Call,
     *,
@@ -227,8 +234,8 @@ async def export_device_data(
     deviceTags: DeviceTags | None = None,
     deviceQuery: DeviceQuery | None = None,
     attributes: Attributes | None = None,
-    start: Time | None = None,
-    end: Time | None = None,
+    start: Annotated[Time, Field(description="As -24h, 2026-01-31T08:00")] | None = None,
+    end: Annotated[Time, Field(description="Default now")] | None = None,
     includeDate: bool | None = None,
     includeID: bool | None = None,
     includeBlobData: bool | None = None,
@@ -237,7 +244,7 @@ async def export_device_data(
     callbackUrl: CallbackUrl | None = None,
 ) -> dict[str, Any]:
     """Export device data to CSV files; Losant mails a link to the token's owner, or to email."""
-    if isinstance(start, int) and isinstance(end, int) and start >= end:
+    if start is not None and end is not None and start >= end:
         raise InvalidRequest(f"start ({iso(start)}) is not before end ({iso(end)}).")
     options = call.body(DevicesDataExportOptions)
     body = call.body(
@@ -245,5 +252,6 @@ async def export_device_data(
         **devices_of(call),
         **({"options": options} if options.model_fields_set else {}),
     )
+    since = call.client.losant_now()
     answer = await call.client.data_export(applicationId=applicationId, body=body)
-    return await started(call, applicationId, answer, resource_type="device")
+    return await started(call, applicationId, answer, since=since, resourceType="device")

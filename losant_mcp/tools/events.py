@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from losant_mcp.api.endpoints import (
+    APPLICATION_JOB_LOG_GET,
+    APPLICATION_JOB_LOGS_GET,
     EVENT_DELETE,
     EVENT_GET,
     EVENT_PATCH,
@@ -28,9 +30,11 @@ from losant_mcp.api.events import (
     State,
 )
 from losant_mcp.api.query import EVENTS
+from losant_mcp.api.query_values import nearest
 from losant_mcp.api.types import JobEnqueued, SortDirection
 from losant_mcp.errors import InvalidRequest
-from losant_mcp.tools import results
+from losant_mcp.text import one_line
+from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import AnyJson, ApplicationId, DeviceId, EventId, Time, query_over
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.egress import CallbackUrl, Email
@@ -42,7 +46,11 @@ COLUMNS = ["id", "level", "state", "subject", "deviceName", "deviceId", "creatio
 FIELDS = list(Event.model_fields)
 
 EventQuery = Annotated[dict[str, Any], query_over(EVENTS)]
-Filter = Annotated[str, Field(description="Subject glob: pump*")]
+Filter = Annotated[str, Field(description="Subject glob: *pump*")]
+Fields = Annotated[
+    list[str],
+    Field(description=f"Default {' '.join(COLUMNS)}; also message data eventTags updates"),
+]
 Tags = Annotated[dict[str, str], Field(description="Tag key to value")]
 Page = Annotated[int, Field(ge=0)]
 PerPage = Annotated[int, Field(ge=1, le=1000)]
@@ -85,14 +93,16 @@ async def list_events(
     sortDirection: SortDirection = "desc",
     page: Page = 0,
     perPage: PerPage = 100,
-    fields: Annotated[
-        list[str], Field(description=f"Columns, default {' '.join(COLUMNS)}; also message …")
-    ]
-    | None = None,
+    fields: Fields | None = None,
 ) -> dict[str, Any]:
-    """List events, newest first. For a first overview call summarize_events."""
-    if unknown := [name for name in fields or () if name not in FIELDS]:
-        raise InvalidRequest(f"No such field: {', '.join(unknown)}.", hint=f"{', '.join(FIELDS)}.")
+    """List events, newest first."""
+    columns = list(dict.fromkeys(fields or COLUMNS))
+    for name in columns:
+        if name not in FIELDS:
+            raise InvalidRequest(
+                f"fields: there is no field {one_line(name, 40)!r}{nearest(name, FIELDS)}",
+                hint=f"Fields: {', '.join(FIELDS)}.",
+            )
     chosen = selection(call, filter=filter, state=state, query=query)
     found = await call.client.events_get(
         applicationId=applicationId,
@@ -106,28 +116,29 @@ async def list_events(
     if not found.items:
         more["hint"] = await _why_none(call, applicationId, chosen, page, found.totalCount)
     return call.listing(
-        fields or COLUMNS,
+        columns,
         [event.to_json() for event in found.items],
         total=found.totalCount,
-        next_page=results.pages(
+        paging=paging.pages(
             call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
         ),
+        whole="get_event",
         **more,
     )
 
 
 async def _why_none(
-    call: Call, application_id: str, chosen: dict[str, Any], page: int, total: int
+    call: Call, applicationId: str, chosen: dict[str, Any], page: int, total: int
 ) -> str:
     if total:
         return f"Page {page} is past the end: {total} events match."
-    everything = await call.client.events_get(applicationId=application_id, perPage=1)
+    everything = await call.client.events_get(applicationId=applicationId, perPage=1)
     if not chosen or not everything.totalCount:
         return "The application has no events."
     conditions = results.compact({k: v for k, v in chosen.items() if k != "filterField"})
     return (
-        f"None of the application's {everything.totalCount} events matches {conditions[:200]}."
-        " Loosen one condition at a time."
+        f"None of the application's {everything.totalCount} events matches"
+        f" {one_line(conditions, 200)}. Loosen one condition at a time."
     )
 
 
@@ -139,13 +150,23 @@ async def get_most_severe_event(
     filter: Filter | None = None,
     query: EventQuery | None = None,
 ) -> dict[str, Any]:
-    """Get the most severe event in state new, and how many are new."""
+    """Get the most severe event in state new (the newest of its level), and how many are new."""
     chosen = selection(call, filter=filter, state=None, query=query)
+    narrowed = bool(chosen)
     chosen.pop("filterField", None)
     found = await call.client.events_most_recent_by_severity(applicationId=applicationId, **chosen)
     if found.event is None:
-        return {"newCount": found.newCount, "hint": "No event is new."}
-    return call.single("event", found.event.to_json(), newCount=found.newCount)
+        hint = "No new event fits filter or query." if narrowed else "No event is new."
+        return call.single("event", None, newCount=found.newCount, hint=hint)
+    return call.single("event", shown(found.event), newCount=found.newCount)
+
+
+def shown(event: Event) -> dict[str, Any]:
+    """An event for a result: what only repeats is left out."""
+    facts = results.api_object(event.to_json())
+    for repeated in ("eventId", "applicationId"):
+        facts.pop(repeated, None)
+    return facts
 
 
 @tool("events", EVENT_GET, title="Get an event")
@@ -154,7 +175,7 @@ async def get_event(
 ) -> dict[str, Any]:
     """Get one event whole, with message, data and history."""
     event = await call.client.event_get(applicationId=applicationId, eventId=eventId)
-    return call.single("event", event.to_json())
+    return call.single("event", shown(event))
 
 
 @tool("events", EVENTS_POST, title="Create an event")
@@ -169,12 +190,12 @@ async def create_event(
     data: AnyJson | None = None,
     deviceId: DeviceId | None = None,
     eventTags: Tags | None = None,
-    creationDate: Time | None = None,
+    creationDate: Annotated[Time, Field(description="Default now")] | None = None,
     disableTagChangeTracking: bool | None = None,
 ) -> dict[str, Any]:
     """Raise an event. It may notify people and start workflows."""
     event = await call.client.events_post(applicationId=applicationId, body=call.body(EventPost))
-    return call.single("event", event.to_json())
+    return call.single("event", shown(event))
 
 
 @tool("events", EVENT_PATCH, title="Update an event")
@@ -187,7 +208,7 @@ async def update_event(
     level: Level | None = None,
     subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
     deviceId: DeviceId | None = None,
-    detachDevice: bool = False,
+    detachDevice: Annotated[bool, Field(description="Remove the device")] = False,
     comment: Annotated[str, Field(max_length=32767)] | None = None,
     data: AnyJson | None = None,
     eventTags: Tags | None = None,
@@ -195,10 +216,18 @@ async def update_event(
     """Acknowledge, resolve, comment on or change one event."""
     body = _patch(call, detachDevice)
     event = await call.client.event_patch(applicationId=applicationId, eventId=eventId, body=body)
-    return call.single("event", event.to_json())
+    return call.single("event", shown(event))
 
 
-@tool("events", EVENTS_GET, EVENTS_PATCH, title="Update many events", output=OUTCOME)
+@tool(
+    "events",
+    EVENTS_GET,
+    EVENTS_PATCH,
+    APPLICATION_JOB_LOGS_GET,
+    APPLICATION_JOB_LOG_GET,
+    title="Update many events",
+    output=OUTCOME,
+)
 async def update_events(
     call: Call,
     *,
@@ -211,7 +240,7 @@ async def update_events(
     level: Level | None = None,
     subject: Annotated[str, Field(min_length=1, max_length=255)] | None = None,
     deviceId: DeviceId | None = None,
-    detachDevice: bool = False,
+    detachDevice: Annotated[bool, Field(description="Remove the device")] = False,
     comment: Annotated[str, Field(max_length=32767)] | None = None,
     data: AnyJson | None = None,
     eventTags: Tags | None = None,
@@ -219,7 +248,7 @@ async def update_events(
     callbackUrl: CallbackUrl | None = None,
     approvalId: ApprovalId | None = None,
 ) -> dict[str, Any]:
-    """Change all events that filter, fromState and query select. Many need a person's yes."""
+    """Change all events that filter, fromState or query selects. Many need a person's yes."""
     body = _patch(call, detachDevice)
     chosen = selection(call, filter=filter, state=fromState, query=query)
     if not chosen and not all:
@@ -229,11 +258,12 @@ async def update_events(
     reached = await call.client.events_get(applicationId=applicationId, perPage=1, **chosen)
     everything = await call.client.events_get(applicationId=applicationId, perPage=1)
     count = reached.totalCount
-    unfiltered = count == everything.totalCount and count > 0
-    if (unfiltered and not all) or unfiltered or count > call.settings.confirm_above:
-        not_yet(f"update {'all ' if unfiltered else ''}{count} events")
     if not count:
         return {"status": "done", "message": "No event matches; nothing was changed.", "changed": 0}
+    unfiltered = count >= everything.totalCount
+    if unfiltered or count > call.settings.confirm_above:
+        not_yet(f"update {'all ' if unfiltered else ''}{count} events")
+    since = call.client.losant_now()
     answer = await call.client.events_patch(
         applicationId=applicationId,
         body=body,
@@ -242,7 +272,9 @@ async def update_events(
         **chosen,
     )
     if isinstance(answer, JobEnqueued):
-        return await started(call, applicationId, answer, resource_type="event", changed=count)
+        return await started(
+            call, applicationId, answer, since=since, resourceType="event", changed=count
+        )
     return {"status": "done", "message": f"{count} events were changed.", "changed": count}
 
 
@@ -276,7 +308,14 @@ async def delete_event(
     not_yet("delete an event")
 
 
-@tool("events", EVENTS_EXPORT, title="Export events", output=OUTCOME)
+@tool(
+    "events",
+    EVENTS_EXPORT,
+    APPLICATION_JOB_LOGS_GET,
+    APPLICATION_JOB_LOG_GET,
+    title="Export events",
+    output=OUTCOME,
+)
 async def export_events(
     call: Call,
     *,
@@ -290,8 +329,9 @@ async def export_events(
     """Export events to a file; Losant mails a link to the token's owner, or to email."""
     selected: dict[str, Any] = {"query": call.query(query, EVENTS)} if query is not None else {}
     body = call.body(EventsExport, **selected)
+    since = call.client.losant_now()
     answer = await call.client.events_export(applicationId=applicationId, body=body)
-    return await started(call, applicationId, answer, resource_type="event")
+    return await started(call, applicationId, answer, since=since, resourceType="event")
 
 
 def _patch(call: Call, detach: bool) -> EventPatch:

@@ -5,11 +5,8 @@ It depends on settings alone, never on the connection. A tool that is not listed
 
 from __future__ import annotations
 
-import difflib
-
 from losant_mcp.api.endpoint import Effect
 from losant_mcp.config import TOOLSETS, Settings
-from losant_mcp.errors import ConfigurationError
 from losant_mcp.policy import ALLOWED_EFFECTS
 from losant_mcp.tools import data, events, lookup, rows, tables
 from losant_mcp.tools.spec import TOOLS, ToolSpec
@@ -37,14 +34,5 @@ def why_not(spec: ToolSpec, settings: Settings) -> str | None:
 
 
 def denied_tables(settings: Settings) -> list[str]:
-    """The entries of LOSANT_MCP_DENY that are tables: whatever is no tool.
-
-    Raises ConfigurationError for what looks like a misspelt tool, since it would protect nothing.
-    """
-    tables = [name for name in settings.deny if name not in TOOLS]
-    for name in tables:
-        if near := difflib.get_close_matches(name, TOOLS, n=1, cutoff=0.85):
-            raise ConfigurationError(
-                f"LOSANT_MCP_DENY: {name!r} is no tool.", hint=f"Did you mean {near[0]!r}?"
-            )
-    return tables
+    """The entries of LOSANT_MCP_DENY that are tables, by id or name: whatever is no tool."""
+    return [name for name in settings.deny if name not in TOOLS]

@@ -24,13 +24,14 @@ from losant_mcp.api.lookup import (
 from losant_mcp.api.query import DEVICES, JOB_LOGS
 from losant_mcp.api.types import SortDirection
 from losant_mcp.errors import InvalidRequest
-from losant_mcp.tools import results
-from losant_mcp.tools.arguments import ApplicationId, DeviceId, is_object_id, query_over
+from losant_mcp.text import one_line
+from losant_mcp.tools import paging, results
+from losant_mcp.tools.arguments import ApplicationId, DeviceId, JobId, Unbound, query_over
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.jobs import facts
 from losant_mcp.tools.spec import LISTING, tool
 
-Filter = Annotated[str, Field(description="Name glob")]
+Filter = Annotated[str, Field(description="Name glob: *pump*")]
 Page = Annotated[int, Field(ge=0)]
 PerPage = Annotated[int, Field(ge=1, le=1000)]
 DeviceQuery = Annotated[dict[str, Any], query_over(DEVICES)]
@@ -44,26 +45,28 @@ DEVICE_COLUMNS = ["id", "name", "deviceClass", "connected", "tags", "attributes"
 async def list_applications(
     call: Call,
     *,
-    filter: Filter | None = None,
-    sortField: ApplicationSortField = "name",
-    sortDirection: SortDirection = "asc",
-    page: Page = 0,
-    perPage: PerPage = 100,
+    filter: Annotated[Filter, Unbound()] | None = None,
+    sortField: Annotated[ApplicationSortField, Unbound()] = "name",
+    sortDirection: Annotated[SortDirection, Unbound()] = "asc",
+    page: Annotated[Page, Unbound()] = 0,
+    perPage: Annotated[PerPage, Unbound()] = 100,
 ) -> dict[str, Any]:
     """List the applications that this server can reach."""
     if call.bound_to is not None:
         one = await call.client.application_get(applicationId=call.bound_to)
-        return call.listing(APPLICATION_COLUMNS, [one.to_json()], total=1, next_page=lambda _: None)
+        return call.listing(APPLICATION_COLUMNS, [one.to_json()], total=1, paging=paging.only_page)
     chosen = {"filterField": "name", "filter": filter} if filter else {}
     found = await call.client.applications_get(
         sortField=sortField, sortDirection=sortDirection, page=page, perPage=perPage, **chosen
     )
-    hint = "No application's name fits the filter." if filter else "The token sees no application."
+    hint = f"Page {page} is past the end." if found.totalCount else "The token sees no application."
+    if filter and not found.totalCount:
+        hint = f"No application's name fits {one_line(filter, 60)!r}."
     return call.listing(
         APPLICATION_COLUMNS,
         [application.to_json() for application in found.items],
         total=found.totalCount,
-        next_page=results.pages(
+        paging=paging.pages(
             call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
         ),
         **({} if found.items else {"hint": hint}),
@@ -109,7 +112,7 @@ async def list_devices(
         more["hint"] = (
             f"Page {page} is past the end: {found.totalCount} devices match."
             if found.totalCount
-            else "No device matches; leave a condition out to see more."
+            else f"No device matches {one_line(results.compact(chosen), 200)}; loosen it."
             if chosen
             else "The application has no devices."
         )
@@ -117,9 +120,10 @@ async def list_devices(
         DEVICE_COLUMNS,
         [_row(device) for device in found.items],
         total=found.totalCount,
-        next_page=results.pages(
+        paging=paging.pages(
             call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
         ),
+        whole="get_device",
         **more,
     )
 
@@ -141,7 +145,10 @@ async def get_device(
 ) -> dict[str, Any]:
     """Get one device whole."""
     device = await call.client.device_get(applicationId=applicationId, deviceId=deviceId)
-    return call.single("device", device.to_json())
+    found = results.api_object(device.to_json())
+    for repeated in ("deviceId", "applicationId"):
+        found.pop(repeated, None)
+    return call.single("device", found)
 
 
 @tool(
@@ -155,23 +162,20 @@ async def list_jobs(
     call: Call,
     *,
     applicationId: ApplicationId,
-    jobId: Annotated[str, Field(description="One job of 24 hex digits")] | None = None,
+    jobId: Annotated[JobId, Field(description="Only this job")] | None = None,
     query: JobQuery | None = None,
     sortField: JobSortField = "runQueuedAt",
     sortDirection: SortDirection = "desc",
     page: Page = 0,
     perPage: PerPage = 20,
 ) -> dict[str, Any]:
-    """List exports and bulk jobs, newest first. Download links: only of this server's own."""
+    """List exports and bulk changes that run in the background, newest first, with results."""
     columns = ["id", "name", "status", "resourceType", "runQueuedAt", "runCompletedAt", "result"]
     if jobId is not None:
-        if not is_object_id(jobId):
-            raise InvalidRequest(
-                "jobId has no 24 hexadecimal digits, so no job log is filed under it.",
-                hint="Leave it out: the newest jobs come first.",
-            )
         job = await call.client.application_job_log_get(applicationId=applicationId, jobId=jobId)
-        return call.listing(columns, [facts(call, job)], total=1, next_page=lambda _: None)
+        return call.listing(
+            columns, [facts(call, job)], total=1, paging=paging.only_page, cell=JOB_CELL
+        )
     checked = call.query(query, JOB_LOGS)
     found = await call.client.application_job_logs_get(
         applicationId=applicationId,
@@ -185,8 +189,19 @@ async def list_jobs(
         columns,
         [facts(call, job) for job in found.items],
         total=found.totalCount,
-        next_page=results.pages(
+        paging=paging.pages(
             call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
         ),
-        **({} if found.items else {"hint": "No job matches."}),
+        cell=JOB_CELL,
+        **({} if found.items else {"hint": _no_jobs(page, found.totalCount, bool(query))}),
     )
+
+
+JOB_CELL = 2000
+"""Characters of a cell: a download link must come whole."""
+
+
+def _no_jobs(page: int, total: int, narrowed: bool) -> str:
+    if total:
+        return f"Page {page} is past the end: {total} jobs match."
+    return "No job matches the query." if narrowed else "No job has run."

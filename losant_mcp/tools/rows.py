@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated, Any
 
+from anyio.to_thread import run_sync
 from pydantic import Field
 
 from losant_mcp.api.endpoints import (
+    APPLICATION_JOB_LOG_GET,
+    APPLICATION_JOB_LOGS_GET,
     DATA_TABLE_GET,
     DATA_TABLE_ROW_DELETE,
     DATA_TABLE_ROW_GET,
@@ -32,13 +34,14 @@ from losant_mcp.api.tables import (
 from losant_mcp.api.types import SortDirection
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
-from losant_mcp.tools import results
-from losant_mcp.tools.arguments import ApplicationId, Query, RowId, TableId
+from losant_mcp.tools import paging, results
+from losant_mcp.tools.arguments import ApplicationId, RowId, RowQuery, TableId
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.egress import CallbackUrl, Email
 from losant_mcp.tools.guarded import ApprovalId, not_yet
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
+from losant_mcp.tools.tables import check_columns
 
 SortColumn = Annotated[str, Field(description="Column, id, createdAt or updatedAt")]
 Limit = Annotated[int, Field(ge=1, le=10_000)]
@@ -58,7 +61,7 @@ async def list_rows(
     offset: Offset = 0,
     includeFields: IncludeFields | None = None,
 ) -> dict[str, Any]:
-    """List rows page by page. To compute over a whole table use query_sql."""
+    """List rows page by page, the oldest first unless sorted."""
     at: dict[str, Any] = {"applicationId": applicationId, "dataTableId": dataTableId}
     table = await call.client.data_table_get(**at)
     page = await call.client.data_table_rows_get(
@@ -74,7 +77,7 @@ async def query_rows(
     *,
     applicationId: ApplicationId,
     dataTableId: TableId,
-    query: Query,
+    query: RowQuery,
     sortColumn: SortColumn | None = None,
     sortDirection: SortDirection = "asc",
     limit: Limit = 100,
@@ -82,7 +85,7 @@ async def query_rows(
     includeFields: IncludeFields | None = None,
     countOnly: bool = False,
 ) -> dict[str, Any]:
-    """Find or count the rows that an advanced query matches; sums and joins: query_sql."""
+    """Find the rows that an advanced query matches, or with countOnly their number."""
     at: dict[str, Any] = {"applicationId": applicationId, "dataTableId": dataTableId}
     table = await call.client.data_table_get(**at)
     checked = call.query(query, ROWS, columns=[column.name for column in table.columns])
@@ -91,7 +94,7 @@ async def query_rows(
         page = await call.client.data_table_rows_query(
             **at, body=checked, limit=1, includeFields="id"
         )
-        return call.listing([], [], total=page.totalCount, next_page=lambda _: None)
+        return call.listing([], [], total=page.totalCount, paging=paging.only_page)
     page = await call.client.data_table_rows_query(**at, body=checked, limit=limit, **view)
     hint = ""
     if not page.totalCount:
@@ -100,7 +103,8 @@ async def query_rows(
         )
         hint = (
             f"None of the {everything.totalCount} rows of {one_line(table.name, 60)!r} matches"
-            f" {results.compact(checked)[:200]}. String tests mind case without $ci: true."
+            f" {one_line(results.compact(checked), 200)}."
+            " String tests mind case without $ci: true."
         )
     return _page(call, table, page, offset, includeFields, hint)
 
@@ -122,21 +126,6 @@ def _view(
     return view
 
 
-def check_columns(table: DataTable, names: list[str], where: str) -> None:
-    """Refuse a column that the table does not have. Raises InvalidRequest with the nearest."""
-    known = [*(column.name for column in table.columns), *RESERVED_COLUMNS]
-    for name in names:
-        if name in known:
-            continue
-        near = difflib.get_close_matches(name, known, n=1)
-        guess = f" Did you mean {near[0]!r}?" if near else ""
-        raise InvalidRequest(
-            f"{where}: table {one_line(table.name, 60)!r} has no column"
-            f" {one_line(name, 60)!r}.{guess}",
-            hint=f"Columns: {', '.join(known)[:250]}.",
-        )
-
-
 def _page(
     call: Call,
     table: DataTable,
@@ -155,7 +144,8 @@ def _page(
         columns,
         page.items,
         total=page.totalCount,
-        next_page=results.offsets(call.arguments, offset=offset, total=page.totalCount),
+        paging=paging.offsets(call.arguments, offset=offset, total=page.totalCount),
+        whole="get_row",
         **({"hint": hint} if hint else {}),
     )
 
@@ -189,14 +179,29 @@ async def insert_rows(
     """Insert rows. An unknown column is refused (Losant would drop it)."""
     at: dict[str, Any] = {"applicationId": applicationId, "dataTableId": dataTableId}
     table = await call.client.data_table_get(**at)
+    # A full insert has a million cells: too long to hold up everybody else.
+    await run_sync(_check_rows, table, rows)
+    body = call.root(RowInsert, rows[0] if len(rows) == 1 else rows)
+    made = await call.client.data_table_rows_post(**at, body=body)
+    count = made.inserted or len(rows)
+    message = f"{count} of {len(rows)} rows were inserted."
+    if len(made.ids) > SHOWN_IDS:
+        message += f" rowIds has the first {SHOWN_IDS}."
+    return {
+        "status": "done",
+        "message": message,
+        "changed": count,
+        "rowIds": made.ids[:SHOWN_IDS],
+    }
+
+
+SHOWN_IDS = 20
+"""Losant names at most 1,000 rows; more than a few would only fill the context."""
+
+
+def _check_rows(table: DataTable, rows: list[dict[str, Any]]) -> None:
     for index, row in enumerate(rows):
         check_row(table, row, f"rows[{index}]", new=True)
-    body = call.root(RowInsert, rows[0] if len(rows) == 1 else rows, "rows")
-    made = await call.client.data_table_rows_post(**at, body=body)
-    count = made.count if made.count is not None else len(rows)
-    outcome = {"status": "done", "message": f"{count} rows were inserted.", "changed": count}
-    # Losant names at most 1,000 of them; more than a few would only fill the context.
-    return {**outcome, "rowIds": made.ids[:20]}
 
 
 def check_row(table: DataTable, row: dict[str, Any], where: str, *, new: bool) -> None:
@@ -206,14 +211,12 @@ def check_row(table: DataTable, row: dict[str, Any], where: str, *, new: bool) -
         raise InvalidRequest(f"{where}: {reserved[0]} is set by Losant.", hint="Leave it out.")
     for column in table.columns:
         here = f"{where}.{column.name}"
-        if column.name not in row:
-            if new and column.constraint in ("required", "unique"):
-                raise InvalidRequest(f"{here} is {column.constraint}, so it needs a value.")
+        value = row.get(column.name)
+        if column.name not in row and not new:
             continue
-        value = row[column.name]
         if value is None:
             if column.constraint in ("required", "unique"):
-                raise InvalidRequest(f"{here} is {column.constraint}: it may not be null.")
+                raise InvalidRequest(f"{here} is {column.constraint}, so it needs a value.")
             continue
         fits = {
             "string": isinstance(value, str),
@@ -239,7 +242,7 @@ async def update_row(
         raise InvalidRequest("row is empty: nothing to change was given.")
     table = await call.client.data_table_get(**at)
     check_row(table, row, "row", new=False)
-    body = call.root(RowUpdate, row, "row")
+    body = call.root(RowUpdate, row)
     changed = await call.client.data_table_row_patch(**at, rowId=rowId, body=body)
     return call.single("row", changed.to_json())
 
@@ -263,7 +266,7 @@ async def delete_rows(
     *,
     applicationId: ApplicationId,
     dataTableId: TableId,
-    query: Query,
+    query: RowQuery,
     approvalId: ApprovalId | None = None,
 ) -> dict[str, Any]:
     """Delete the rows that the query matches, after a person's yes; backed up first."""
@@ -288,13 +291,21 @@ async def truncate_rows(
     not_yet("empty a data table")
 
 
-@tool("tables", DATA_TABLE_GET, DATA_TABLE_ROWS_EXPORT, title="Export rows", output=OUTCOME)
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLE_ROWS_EXPORT,
+    APPLICATION_JOB_LOGS_GET,
+    APPLICATION_JOB_LOG_GET,
+    title="Export rows",
+    output=OUTCOME,
+)
 async def export_rows(
     call: Call,
     *,
     applicationId: ApplicationId,
     dataTableId: TableId,
-    query: Query | None = None,
+    query: RowQuery | None = None,
     sortColumn: SortColumn | None = None,
     sortDirection: SortDirection | None = None,
     limit: Annotated[int, Field(ge=1)] | None = None,
@@ -319,7 +330,13 @@ async def export_rows(
     if options:
         selected["queryOptions"] = options
     body = call.body(DataTableRowsExport, **selected)
+    since = call.client.losant_now()
     answer = await call.client.data_table_rows_export(**at, body=body)
     return await started(
-        call, applicationId, answer, resource_type="datatable", resource_id=dataTableId
+        call,
+        applicationId,
+        answer,
+        since=since,
+        resourceType="datatable",
+        resourceId=dataTableId,
     )

@@ -1,6 +1,7 @@
 """Input and output schemas as every host understands them, in as few tokens as they need.
 
-No ``$ref`` and no ``$defs`` (several hosts mishandle them), no null unions, no titles.
+No ``$ref`` and no ``$defs`` (several hosts mishandle them), no null unions, no titles. What a
+model needs no reminding of (patterns, lengths) is left to the validation, whose errors tell it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 JsonSchema = dict[str, Any]
+
+_LEFT_OUT = {
+    *("$defs", "title", "pattern", "minLength", "maxLength"),
+    *("minItems", "maxItems", "minimum"),
+}
 
 
 def portable(schema: JsonSchema) -> JsonSchema:
@@ -35,11 +41,19 @@ def _walk(node: Any, definitions: JsonSchema) -> Any:
     for key, value in node.items():
         if key == "properties":
             result[key] = {name: _walk(inner, definitions) for name, inner in value.items()}
-        elif key in ("$defs", "title") or (key == "default" and value is None):
-            continue
-        else:
+        elif key == "anyOf":
+            result[key] = _distinct(_walk(value, definitions))
+        elif key in ("default", "additionalProperties") and value in (None, True):
+            if value is True and key == "default":
+                result[key] = value
+        elif key not in _LEFT_OUT:
             result[key] = _walk(value, definitions)
     return result
+
+
+def _distinct(branches: list[Any]) -> list[Any]:
+    """The branches without integers where any number will do."""
+    return [b for b in branches if b != {"type": "integer"} or {"type": "number"} not in branches]
 
 
 def _without_null(branches: Any) -> list[Any] | None:

@@ -17,13 +17,24 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from losant_mcp.api.endpoint import Effect, Endpoint
+from losant_mcp.api.endpoints import DATA_TABLES_GET, DEVICES_GET
 from losant_mcp.config import Toolset
-from losant_mcp.errors import InvalidRequest, LosantMcpError, describe
+from losant_mcp.errors import InvalidRequest, LosantMcpError, Refused, describe
 from losant_mcp.tools import names
-from losant_mcp.tools.arguments import Ref, When, check_reference, parse_nested, readable
+from losant_mcp.tools.arguments import (
+    Marker,
+    Ref,
+    Unbound,
+    When,
+    check_known,
+    check_reference,
+    parse_nested,
+    read,
+)
 from losant_mcp.tools.call import Call, Services
 from losant_mcp.tools.results import compact
 from losant_mcp.tools.schema import JsonSchema, portable
@@ -95,10 +106,20 @@ class ToolSpec:
         )
 
     @cached_property
-    def markers(self) -> dict[str, Ref | When]:
+    def markers(self) -> dict[str, Marker]:
         """How each argument is resolved, for those that are."""
         hints = get_type_hints(self.handler, include_extras=True)
         return {name: mark for name, hint in hints.items() if (mark := _marker(hint))}
+
+    @property
+    def reach(self) -> tuple[Endpoint, ...]:
+        """Every endpoint that a call may ask: its own, and those that find ids by name."""
+        kinds = {mark.kind for mark in self.markers.values() if isinstance(mark, Ref)}
+        lookups = (
+            *((DATA_TABLES_GET,) if "table" in kinds else ()),
+            *((DEVICES_GET,) if "device" in kinds else ()),
+        )
+        return (*self.endpoints, *(e for e in lookups if e not in self.endpoints))
 
     @cached_property
     def model(self) -> type[BaseModel]:
@@ -114,15 +135,32 @@ class ToolSpec:
             **fields,
         )
 
+    def arguments(self, *, bound: bool) -> tuple[str, ...]:
+        """The names of the arguments; a bound server has no application to choose."""
+        if not bound:
+            return tuple(self.model.model_fields)
+        markers = {name: self.markers.get(name) for name in self.model.model_fields}
+        return tuple(
+            name
+            for name, mark in markers.items()
+            if mark != Ref("application") and not isinstance(mark, Unbound)
+        )
+
     def input_schema(self, *, bound: bool) -> JsonSchema:
-        """The schema of the arguments; a bound server fills ``applicationId`` in itself."""
+        """The schema of the arguments, strict and portable."""
         schema = portable(self.model.model_json_schema())
-        if bound and "applicationId" in schema["properties"]:
-            del schema["properties"]["applicationId"]
-            schema["required"] = [n for n in schema.get("required", ()) if n != "applicationId"]
-        if not schema.get("required", True):
+        known = self.arguments(bound=bound)
+        schema["properties"] = {n: self._described(n, schema["properties"][n]) for n in known}
+        schema["required"] = [name for name in schema.get("required", ()) if name in known]
+        if not schema["required"]:
             del schema["required"]
         return schema
+
+    def _described(self, name: str, schema: JsonSchema) -> JsonSchema:
+        """The argument's schema; pydantic loses a description beside a ``WithJsonSchema``."""
+        hints = get_type_hints(self.handler, include_extras=True)
+        found = _description(hints[name])
+        return {"description": found, **schema} if found else schema
 
     def build(self, services: Services) -> Tool:
         """The MCP tool for a server whose calls use ``services``."""
@@ -177,6 +215,8 @@ class TypedTool(Tool):
         try:
             result = await self._run(arguments, context)
         except LosantMcpError as error:
+            # Of a tool that writes, a reader wants to know that also where nothing was sent.
+            error.writes = self.spec.effect is not Effect.READ
             return _failure(describe(error))
         except Exception as error:  # the outermost boundary: a bug must not end the session
             log.exception("%s failed", self.name)
@@ -189,60 +229,74 @@ class TypedTool(Tool):
         )
 
     async def _run(self, arguments: dict[str, Any], context: Context[Any, Any]) -> dict[str, Any]:
-        values = self._read(arguments)
-        call = Call(self.services, dict(values), context.report_progress)
-        if "applicationId" in self.spec.model.model_fields:
-            values["applicationId"] = self.services.bound_to or values["applicationId"]
+        given, values = self._read(arguments)
+        call = Call(self.services, given, context.report_progress)
         for name, mark in self.spec.markers.items():
             if values.get(name) is None:
                 continue
             if isinstance(mark, When):
                 values[name] = call.time(values[name], name)
-            else:
+            elif isinstance(mark, Ref):
                 values[name] = await self._refer(call, name, values[name], mark, values)
         call.values = values
         result: dict[str, Any] = await self.fn(call, **values)
         return result
 
-    def _read(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        known = tuple(self.parameters["properties"])
-        values = parse_nested(arguments, self.parameters["properties"])
-        bound_to = self.services.bound_to
-        if bound_to and "applicationId" in values and "applicationId" not in known:
-            raise InvalidRequest(
-                f"This server is bound to application {bound_to}; it reaches no other.",
-                hint="Leave applicationId out.",
-            )
-        fill = {"applicationId": bound_to} if bound_to else {}
-        fill = {k: v for k, v in fill.items() if k in self.spec.model.model_fields}
-        try:
-            model = self.spec.model.model_validate({**fill, **values})
-        except ValidationError as error:
-            raise InvalidRequest(readable(error, known)) from None
-        return {name: getattr(model, name) for name in model.model_fields_set if name not in fill}
+    def _read(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The arguments as JSON, and as the tool takes them, with the bound application."""
+        known = self.spec.arguments(bound=self.services.bound_to is not None)
+        given = parse_nested(arguments, self.parameters["properties"])
+        fill: dict[str, Any] = {}
+        if bound_to := self.services.bound_to:
+            asked = given.pop("applicationId", bound_to)
+            if not isinstance(asked, str) or asked.strip().lower() != bound_to.lower():
+                raise InvalidRequest(
+                    f"This server is bound to application {bound_to}; it reaches no other.",
+                    hint="Leave applicationId out.",
+                )
+            fill = {n: bound_to for n in ("applicationId",) if n in self.spec.model.model_fields}
+        check_known(given, known)
+        if "applicationId" in known and "applicationId" not in given:
+            raise InvalidRequest("applicationId is required.", hint="list_applications has it.")
+        model = read(self.spec.model, {**fill, **given})
+        return given, {name: getattr(model, name) for name in model.model_fields_set}
 
     @staticmethod
     async def _refer(call: Call, name: str, given: Any, mark: Ref, values: dict[str, Any]) -> Any:
         for value in given if isinstance(given, list) else [given]:
             check_reference(name, value, mark.kind)
         if mark.kind == "table":
-            return await names.table_id(call.client, values["applicationId"], given)
+            table = await names.table_id(call.client, values["applicationId"], given)
+            if table.lower() in {denied.lower() for denied in call.client.policy.denied_tables}:
+                raise Refused(
+                    "This data table is on the list of tables that are never touched.",
+                    hint="A person can take it out of LOSANT_MCP_DENY and restart.",
+                )
+            return table
         if mark.kind == "device" and isinstance(given, list):
-            return [await names.device_id(call.client, values["applicationId"], d) for d in given]
+            return await names.device_ids(call.client, values["applicationId"], given)
         if mark.kind == "device":
-            return await names.device_id(call.client, values["applicationId"], given)
+            [device] = await names.device_ids(call.client, values["applicationId"], [given])
+            return device
         return given.strip()
 
 
-def _marker(hint: Any) -> Ref | When | None:
+def _marker(hint: Any) -> Marker | None:
     """The marker of a type, also inside ``X | None``."""
     for mark in getattr(hint, "__metadata__", ()):
-        if isinstance(mark, (Ref, When)):
+        if isinstance(mark, Marker):
             return mark
     for inner in get_args(hint):
         if found := _marker(inner):
             return found
     return None
+
+
+def _description(hint: Any) -> str | None:
+    for mark in reversed(getattr(hint, "__metadata__", ())):
+        if isinstance(mark, FieldInfo) and mark.description:
+            return mark.description
+    return next((found for inner in get_args(hint) if (found := _description(inner))), None)
 
 
 def _failure(text: str) -> CallToolResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -16,6 +17,7 @@ from losant_mcp.api.endpoints import (
     DATA_TABLES_GET,
     DATA_TABLES_POST,
 )
+from losant_mcp.api.query_values import nearest
 from losant_mcp.api.tables import (
     RESERVED_COLUMNS,
     Constraint,
@@ -28,7 +30,8 @@ from losant_mcp.api.tables import (
 )
 from losant_mcp.api.types import SortDirection
 from losant_mcp.errors import InvalidRequest
-from losant_mcp.tools import results
+from losant_mcp.text import one_line
+from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import ApplicationId, TableId, Value
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.guarded import ApprovalId, not_yet
@@ -40,11 +43,23 @@ Description = Annotated[str, Field(max_length=32767)]
 
 def described(table: DataTable) -> dict[str, Any]:
     """A table for a result: its columns one a line, what repeats left out."""
-    facts = table.to_json()
+    facts = results.api_object(table.to_json())
     for noise in ("dataTableId", "applicationId"):
         facts.pop(noise, None)
     facts["columns"] = [column.to_json() for column in table.columns]
     return facts
+
+
+def check_columns(table: DataTable, names: Iterable[str], where: str) -> None:
+    """Refuse a column that the table does not have. Raises InvalidRequest with the nearest."""
+    known = [*(column.name for column in table.columns), *RESERVED_COLUMNS]
+    for name in names:
+        if name not in known:
+            raise InvalidRequest(
+                f"{where}: table {one_line(table.name, 60)!r} has no column"
+                f" {one_line(name, 60)!r}{nearest(name, known)}",
+                hint=f"Columns: {one_line(', '.join(known), 250)}.",
+            )
 
 
 @tool("tables", DATA_TABLES_GET, title="List data tables", output=LISTING)
@@ -52,7 +67,7 @@ async def list_data_tables(
     call: Call,
     *,
     applicationId: ApplicationId,
-    filter: Annotated[str, Field(description="Name glob")] | None = None,
+    filter: Annotated[str, Field(description="Name glob: *log*")] | None = None,
     sortField: DataTableSortField = "name",
     sortDirection: SortDirection = "asc",
     page: Annotated[int, Field(ge=0)] = 0,
@@ -79,13 +94,26 @@ async def list_data_tables(
         )
     return call.listing(
         ["id", "name", "columns", "description", "lastUpdated"],
-        [{**table.to_json(), "columns": _columns(table)} for table in found.items],
+        [_line(call, table) for table in found.items],
         total=found.totalCount,
-        next_page=results.pages(
+        paging=paging.pages(
             call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
         ),
+        cell=1000,
+        whole="get_data_table",
         **more,
     )
+
+
+def _line(call: Call, table: DataTable) -> dict[str, Any]:
+    facts = table.to_json()
+    if table.id.lower() in {denied.lower() for denied in call.client.policy.denied_tables}:
+        # Named, so that who looks for it learns why no tool will touch it, and told no more.
+        return {k: facts.get(k) for k in ("id", "name")} | {"description": DENIED}
+    return {**facts, "columns": _columns(table)}
+
+
+DENIED = "Never touched here: a person put it on LOSANT_MCP_DENY."
 
 
 def _columns(table: DataTable) -> str:
@@ -124,7 +152,7 @@ async def create_data_table(
         check_column(column)
     names = [column.name for column in columns or ()]
     if twice := {n for n in names if names.count(n) > 1}:
-        raise InvalidRequest(f"Columns given twice: {', '.join(sorted(twice))}.")
+        raise InvalidRequest(f"columns: given twice: {', '.join(sorted(twice))}.")
     table = await call.client.data_tables_post(
         applicationId=applicationId, body=call.body(DataTablePost)
     )
@@ -202,7 +230,7 @@ async def add_data_table_column(
     return call.single("dataTable", described(table))
 
 
-@tool("tables", DATA_TABLE_REMOVE_COLUMN, title="Remove a column", output=OUTCOME)
+@tool("tables", DATA_TABLE_GET, DATA_TABLE_REMOVE_COLUMN, title="Remove a column", output=OUTCOME)
 async def remove_data_table_column(
     call: Call,
     *,
@@ -212,4 +240,8 @@ async def remove_data_table_column(
     approvalId: ApprovalId | None = None,
 ) -> dict[str, Any]:
     """Remove a column and its data, after a person's yes; backed up first."""
+    table = await call.client.data_table_get(applicationId=applicationId, dataTableId=dataTableId)
+    if columnName in RESERVED_COLUMNS:
+        raise InvalidRequest(f"columnName: {columnName!r} is part of every table.")
+    check_columns(table, [columnName], "columnName")
     not_yet("remove a column")

@@ -2,7 +2,7 @@
 
 ISO 8601 ("2026-03-01", "2026-03-01T08:15:00Z"), epoch milliseconds, or relative: ``now``,
 ``today``, ``yesterday`` (midnight in the configured zone), ``-24h``, ``now-24h`` with the units
-s, m, h, d, w. A time without a zone is in the configured one.
+s, m, h, d (24 hours), w. A time without a zone is in the configured one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,18 @@ from zoneinfo import ZoneInfo
 from losant_mcp.errors import InvalidRequest
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_relative = re.compile(r"(?:now)?\s*([+-])\s*(\d{1,6})\s*([smhdw])")
-_epoch = re.compile(r"-?\d{11,16}")
+# A capital M would be read as minutes by some and as months by others.
+_relative = re.compile(r"(?:[nN][oO][wW])?\s*([+-])\s*([0-9]{1,6})\s*([smhdwSHDW])")
+_epoch = re.compile(r"[0-9]{12,16}")
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+LAST = 253_402_300_799_999
+"""The last ms of the year 9999."""
+
+_FIRST_AS_NUMBER = 100_000_000_000
+"""Numbers below this (March 1973) are seconds, or a span, given by mistake."""
+
 _FORMS = (
     'an ISO 8601 time ("2026-03-01T08:00:00Z"), epoch milliseconds, or relative: -24h, now, '
     "today, yesterday"
@@ -40,15 +50,18 @@ class Clock:
         return self._now()
 
     def resolve(self, value: str | int | float, name: str) -> int:
-        """The time in ms since the epoch. ``name`` is the argument, for the error."""
+        """The time in ms since the epoch, from 1970 to 9999. Raises InvalidRequest.
+
+        ``name`` is the argument, for the error. A number is ms; 0 and negative ones, which mean
+        now and before now at some of Losant's endpoints, are refused.
+        """
         try:
-            if isinstance(value, str):
-                return to_ms(self._parse(value.strip()))
-            if isinstance(value, bool):
-                raise ValueError
-            return to_ms(datetime.fromtimestamp(value / 1000, UTC))
+            ms = to_ms(self._parse(value.strip())) if isinstance(value, str) else _number(value)
         except (ValueError, OverflowError, OSError):
             raise InvalidRequest(f"{name}: not a time.", hint=f"Write {_FORMS}.") from None
+        if not 0 < ms <= LAST:
+            raise InvalidRequest(f"{name}: lies outside the years 1970 to 9999.")
+        return ms
 
     def local(self, moment: datetime) -> datetime:
         """The moment in the configured zone."""
@@ -61,12 +74,12 @@ class Clock:
         if word in ("today", "yesterday"):
             day = self.local(self.now()).date() - timedelta(days=word == "yesterday")
             return self._at(datetime.combine(day, datetime.min.time()))
-        if match := _relative.fullmatch(word):
+        if match := _relative.fullmatch(text):
             sign, count, unit = match.groups()
-            span = timedelta(**{_UNITS[unit]: int(count)})
+            span = timedelta(**{_UNITS[unit.lower()]: int(count)})
             return self.now() - span if sign == "-" else self.now() + span
         if _epoch.fullmatch(text):
-            return datetime.fromtimestamp(int(text) / 1000, UTC)
+            return _EPOCH + timedelta(milliseconds=int(text))
         return self._at(datetime.fromisoformat(text))
 
     def _at(self, moment: datetime) -> datetime:
@@ -77,13 +90,19 @@ class Clock:
         return local.astimezone(UTC)
 
 
+def _number(value: int | float) -> int:
+    if isinstance(value, bool) or not value >= _FIRST_AS_NUMBER:
+        raise ValueError
+    return int(value)
+
+
 def to_ms(moment: datetime) -> int:
     """The moment in ms since the epoch."""
-    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def iso(ms: int) -> str:
     """Ms since the epoch as ISO 8601 in UTC, without milliseconds where they are zero."""
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
+    moment = _EPOCH + timedelta(milliseconds=ms)
     spec = "milliseconds" if ms % 1000 else "seconds"
     return moment.isoformat(timespec=spec).replace("+00:00", "Z")
