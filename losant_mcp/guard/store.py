@@ -7,11 +7,11 @@ is atomic, also between processes; every time is the store's own clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
 
 from losant_mcp.errors import LosantMcpError
-from losant_mcp.guard.plans import Plan, Status, Way
+from losant_mcp.guard.plans import Binding, Plan, Status, Way, digest
 
 
 class GuardError(LosantMcpError):
@@ -30,6 +30,10 @@ class BudgetSpent(GuardError):
     """What may be destroyed, overwritten or created in an hour is used up."""
 
 
+class UnknownPlan(GuardError):
+    """No plan has this id, or it is so long finished that it was dropped."""
+
+
 class NotOpen(GuardError):
     """The plan is no longer (or not yet) in the state that this step needs.
 
@@ -42,6 +46,10 @@ class NotOpen(GuardError):
 
 
 Meter = Literal["destroyed", "overwritten", "created_rows", "created_events", "questions"]
+"""What is counted by the hour. Questions are counted over all applications of a principal."""
+
+Decision = Literal["approved", "declined", "cancelled"]
+"""What a person can answer; a subset of ``Status``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +75,25 @@ class Fatigue:
     """How tired the person may be of being asked."""
 
     locked: bool
+    """Whether too many noes in a row stopped destruction until somebody unlocks it."""
     plain_yeses: int
+    """Approvals of the last hour that took no typed phrase."""
     refused_until: float | None
     """Until when this target may not be asked about again."""
 
 
+def binding_digest(binding: Binding) -> str:
+    """What ``burn`` compares with the binding of the stored plan."""
+    return digest(asdict(binding))
+
+
 class StateStore(Protocol):
-    """The memory of the guard."""
+    """The memory of the guard.
+
+    Every method raises StateUnavailable where the store cannot be read and written, where a
+    stored plan or fact was edited behind its back, or where a newer version wrote it. Those
+    that take a plan's id raise UnknownPlan where there is none (``plan`` answers None).
+    """
 
     async def now(self) -> float:
         """Seconds since the epoch by the store's clock."""
@@ -81,51 +101,69 @@ class StateStore(Protocol):
     async def add_plan(self, plan: Plan, limits: Limits) -> Plan:
         """Store a new plan, or return the open one of the same binding, arguments and target.
 
-        ``id``, ``created_at`` and ``expires_at`` are set by the store. Raises TooManyQuestions
-        where the principal has too many pending plans or asked too much, where destruction is
-        locked, or where a no to this target still stands.
+        ``id``, ``created_at``, ``expires_at`` and everything about an answer are set by the
+        store. A new plan counts as one question. Raises TooManyQuestions where the principal
+        has too many pending plans or asked too much, where destruction is locked, or where a no
+        to this target still stands; its text says when or how that ends.
         """
 
     async def plan(self, plan_id: str) -> Plan | None:
         """The plan; an open one that is past its time is expired by this very look."""
 
     async def pending_plans(self, principal: str | None = None) -> Sequence[Plan]:
-        """The plans that wait for an answer, oldest first."""
+        """The plans that wait for an answer, oldest first; those past their time are expired."""
 
     async def begin_question(self, plan_id: str, way: Way) -> str:
         """Mark the plan as being asked this way and return a fresh nonce for its form.
 
-        Raises NotOpen unless it is pending.
+        An earlier nonce is void from now on. Every further form for the same plan counts as one
+        more question, and the sixth raises TooManyQuestions. Raises NotOpen unless the plan is
+        pending.
         """
 
     async def decide(
         self, plan_id: str, decision: Status, *, way: Way, by: str, nonce: str | None = None
     ) -> Plan:
-        """Record a person's approved, declined or cancelled; the first decision stands.
+        """Record a person's ``Decision``; the first one stands.
 
-        With ``way`` form the nonce must be that of the question being asked. Raises NotOpen
-        where the plan is not pending (any more).
+        With ``way`` form the plan must be the one being asked by form, and the nonce that of
+        its latest question; the others need none. In ``preview`` nobody was asked, so that it
+        counts neither as a yes nor as a no of a person. Raises NotOpen where the plan is not
+        pending (any more), or the nonce is not the one (then the plan may still be pending),
+        and ValueError where the decision is none.
         """
 
     async def burn(self, plan_id: str, binding_digest: str, limits: Limits) -> Plan:
         """Turn approved into running, once, and reserve its budget in the same transaction.
 
-        Raises NotOpen where it is not approved, the yes is older than two minutes, or the
-        binding is another; BudgetSpent where the hour's budget does not hold it: the plan is
-        then failed with that outcome.
+        Raises NotOpen where it is not approved, the yes is older than two minutes, the plan
+        than ten, or the binding is another (see ``binding_digest``); TooManyQuestions where
+        destruction was locked after the yes; BudgetSpent where the hour's budget does not hold
+        it: the plan is then failed with that outcome.
         """
 
     async def finish(self, plan_id: str, status: Status, outcome: Mapping[str, Any]) -> Plan:
-        """Record the end of a running plan and purge its samples."""
+        """Record the end of a running plan and purge its samples and items.
+
+        ``status`` is done, drifted, failed or interrupted. What became of an interrupted plan
+        may be recorded once, later. Raises NotOpen where the plan is not running.
+        """
 
     async def interrupt_orphans(self, alive: Sequence[str]) -> Sequence[Plan]:
-        """Mark running plans whose origin is not among ``alive`` as interrupted; return them."""
+        """Mark running plans whose origin is not among ``alive`` as interrupted.
+
+        An origin ``a/b`` lives as long as ``a``. They are returned with the items that the
+        store has now purged, so that somebody can find out how far each of them came.
+        """
 
     async def fatigue(self, principal: str, target_key: str) -> Fatigue:
-        """What the last hour's answers say about asking once more."""
+        """What the last hour's answers of this principal say about asking once more."""
 
     async def unlock(self) -> None:
-        """Allow destruction again after too many noes; only a person's terminal calls this."""
+        """Allow destruction again after too many noes; only a person's terminal calls this.
+
+        Noes to single targets stand until their time is over.
+        """
 
     async def spend(
         self, meter: Meter, principal: str, application_id: str, amount: int, limit: int
