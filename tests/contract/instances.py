@@ -28,6 +28,9 @@ THOROUGH = settings(
 )
 """The same examples on every machine, and no clock."""
 
+BRISK = settings(THOROUGH, max_examples=50)
+"""Half as many, for what is only read."""
+
 IDS = ("575ec8687ae143cd83dc4a97", "575ECF887AE143CD83DC4AA2", "0" * 24)
 KEYS = ("a", "level", "Key_1-b", "7", "x" * 255)
 EMAILS = ("email@example.com", "a@b", "not an e-mail", "x" * 1020 + "@b.c")
