@@ -98,6 +98,9 @@ class StateStore(Protocol):
     async def now(self) -> float:
         """Seconds since the epoch by the store's clock."""
 
+    async def aclose(self) -> None:
+        """Let go of what is held open."""
+
     async def add_plan(self, plan: Plan, limits: Limits) -> Plan:
         """Store a new plan, or return the open one of the same binding, arguments and target.
 

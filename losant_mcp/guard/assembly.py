@@ -1,0 +1,115 @@
+"""Putting the guard together for one server: its state folder, its memory, its gate.
+
+Opened at the first call that is more than a read, so that a server which only reads needs no
+folder, and none pays for it at its start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+from pydantic import SecretStr
+
+from losant_mcp.client import LosantClient
+from losant_mcp.config import Settings
+from losant_mcp.guard.audit import AuditLog
+from losant_mcp.guard.backups import Backups
+from losant_mcp.guard.gate import AskElsewhere, Gate, binding_of, limits_of
+from losant_mcp.guard.ledger import Ledger
+from losant_mcp.guard.origins import Origin
+from losant_mcp.guard.plans import Plan
+from losant_mcp.guard.sqlite_store import SqliteStore
+from losant_mcp.guard.state_dir import StateDir, open_state_dir
+
+
+TERMINAL_ADVICE = (
+    "Ask the person to run `losant-mcp approve` in a terminal on the machine of this server."
+)
+
+MakePage = Callable[[StateDir, Ledger], AskElsewhere]
+"""Makes what opens the approval page; without it, a person decides in the terminal."""
+
+
+def principal_of(token: SecretStr) -> str:
+    """The name under which a token's plans, budgets and backups are kept; not the token."""
+    return f"token-{hashlib.sha256(token.get_secret_value().encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The opened guard of one server."""
+
+    gate: Gate
+    ledger: Ledger
+    backups: Backups
+    state: StateDir
+    origin: Origin
+
+
+class GuardDoor:
+    """Opens the guard once, at the first use. ``aclose`` lets go of its files."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: LosantClient,
+        *,
+        page: MakePage | None = None,
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._page = page
+        self._lock = anyio.Lock()
+        self._guard: Guard | None = None
+
+    async def open(self) -> Guard:
+        """The guard. Raises ConfigurationError where its folder is not private, and GuardError
+        where its files cannot be used.
+        """
+        async with self._lock:
+            if self._guard is None:
+                self._guard = await self._open()
+            return self._guard
+
+    async def aclose(self) -> None:
+        """Let go of the files; plans of this origin that still run are then interrupted."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            with anyio.CancelScope(shield=True):
+                await guard.ledger.store.aclose()
+                await anyio.to_thread.run_sync(guard.origin.close)
+
+    async def _open(self) -> Guard:
+        settings = self._settings
+        token = settings.api_token
+        assert token is not None, "a server has a token"
+        state = await anyio.to_thread.run_sync(open_state_dir, settings.state_dir, settings.api_url)
+        origin = await anyio.to_thread.run_sync(state.claim_origin)
+        key = await anyio.to_thread.run_sync(state.key)
+        audit_key = await anyio.to_thread.run_sync(state.key, "audit")
+        binding = binding_of(settings, principal=principal_of(token), origin=origin.name)
+        store = SqliteStore(state.database, key=key)
+        ledger = Ledger(
+            audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),
+            store=store,
+            binding=binding,
+            limits=limits_of(settings),
+        )
+        backups = Backups(state.backups)
+        await anyio.to_thread.run_sync(backups.prepare)
+        for plan in await store.interrupt_orphans(await _alive(state)):
+            await ledger.note_plan("interrupted", plan)
+        ask = self._page(state, ledger) if self._page is not None else _in_the_terminal
+        gate = Gate(self._client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
+        return Guard(gate, ledger, backups, state, origin)
+
+
+async def _alive(state: StateDir) -> tuple[str, ...]:
+    return await anyio.to_thread.run_sync(state.alive_origins)
+
+
+async def _in_the_terminal(_: Plan) -> str:
+    return TERMINAL_ADVICE
