@@ -33,7 +33,7 @@ def get_applications(call: Call) -> Answer:
     if call.params.get("orgId"):
         conditions.append(("0", []))  # the sandbox has no organizations
     sort = {
-        name: f"a.{name}" if name != "ownerId" else "0"
+        name: f"a.{name}" if name != "ownerId" else "NULL"
         for name in ("name", "id", "creationDate", "ownerId", "lastUpdated")
     }
     listing = Listing(
