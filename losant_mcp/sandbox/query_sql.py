@@ -287,9 +287,9 @@ def _text(node: Text, field: Field, negated: bool) -> _Condition:
     if node.ignore_case:
         sql, value = f"casefold({sql})", value.casefold()
     if node.operator == "$endsWith":
-        # As bytes: substr() of a text stops at a NUL character.
+        # As bytes, since substr() of a text stops at a NUL character; that of no bytes is NULL.
         length = len(value.encode())
-        test = f"substr(CAST({sql} AS BLOB), -{length}) = CAST(? AS BLOB)"
+        test = f"substr(CAST({sql} AS BLOB), -{length}) IS CAST(? AS BLOB)"
     else:
         # LIKE folds ASCII case and GLOB has wildcards; instr() compares bytes.
         test = f"instr({sql}, ?) {'= 1' if node.operator == '$startsWith' else '> 0'}"
@@ -317,18 +317,12 @@ def _tagged(node: HasTag | TagIs | NoTags, tags: Tags, negated: bool) -> _Condit
         sql = [_one_of(column, test) for column, test in tests if test is not None]
         text = "".join(f" AND {part}" for part, _ in sql)
         return _some_tag(tags, text, tuple(p for _, some in sql for p in some), negated)
+    if node.value.values == (None,):
+        return _some_tag(tags, f" AND {key} = ?", (node.key,), not negated)
     texts = tuple(text for text in node.value.values if text is not None)
-    conditions: list[_Condition] = []
-    inverse = negated is not node.value.negated
-    if texts:
-        test, parameters = _one_of(value, TagText(texts))
-        text = f" AND {key} = ? AND {test}"
-        conditions.append(_some_tag(tags, text, (node.key, *parameters), inverse))
-    if None in node.value.values:
-        conditions.append(_some_tag(tags, f" AND {key} = ?", (node.key,), not inverse))
-    if not conditions:  # $in: [] or $nin: []
-        return inverse
-    return _join(conditions, any=not inverse)
+    test, parameters = _one_of(value, TagText(texts))
+    inverse = negated is not node.value.negated  # so that a missing tag passes $nin
+    return _some_tag(tags, f" AND {key} = ? AND {test}", (node.key, *parameters), inverse)
 
 
 def _one_of(column: str, test: TagText) -> tuple[str, tuple[str, ...]]:
