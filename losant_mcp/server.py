@@ -22,6 +22,7 @@ from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import by_number
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
+from losant_mcp.guard.door import GuardDoor
 from losant_mcp.policy import Policy
 from losant_mcp.text import one_line
 from losant_mcp.tools.arguments import is_object_id
@@ -138,6 +139,7 @@ def build_server(
     settings: Settings,
     client: LosantClient,
     *,
+    guard: GuardDoor | None = None,
     now: Callable[[], datetime] = utc_now,
     job_seconds: float = 20.0,
 ) -> LosantServer:
@@ -153,6 +155,7 @@ def build_server(
         settings=settings,
         client=client,
         clock=Clock(settings.time_zone, now=now),
+        guard=guard or GuardDoor(settings, client),
         bound_to=bound_application(settings),
         job_seconds=job_seconds,
     )

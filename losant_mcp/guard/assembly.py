@@ -1,8 +1,4 @@
-"""Putting the guard together for one server: its state folder, its memory, its gate.
-
-Opened at the first call that is more than a read, so that a server which only reads needs no
-folder, and none pays for it at its start.
-"""
+"""Putting the guard together for one server: its state folder, its memory, its gate."""
 
 from __future__ import annotations
 
@@ -23,7 +19,6 @@ from losant_mcp.guard.origins import Origin
 from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
-
 
 TERMINAL_ADVICE = (
     "Ask the person to run `losant-mcp approve` in a terminal on the machine of this server."
@@ -48,63 +43,38 @@ class Guard:
     state: StateDir
     origin: Origin
 
-
-class GuardDoor:
-    """Opens the guard once, at the first use. ``aclose`` lets go of its files."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        client: LosantClient,
-        *,
-        page: MakePage | None = None,
-    ) -> None:
-        self._settings = settings
-        self._client = client
-        self._page = page
-        self._lock = anyio.Lock()
-        self._guard: Guard | None = None
-
-    async def open(self) -> Guard:
-        """The guard. Raises ConfigurationError where its folder is not private, and GuardError
-        where its files cannot be used.
-        """
-        async with self._lock:
-            if self._guard is None:
-                self._guard = await self._open()
-            return self._guard
-
     async def aclose(self) -> None:
         """Let go of the files; plans of this origin that still run are then interrupted."""
-        guard, self._guard = self._guard, None
-        if guard is not None:
-            with anyio.CancelScope(shield=True):
-                await guard.ledger.store.aclose()
-                await anyio.to_thread.run_sync(guard.origin.close)
+        with anyio.CancelScope(shield=True):
+            await self.ledger.store.aclose()
+            await anyio.to_thread.run_sync(self.origin.close)
 
-    async def _open(self) -> Guard:
-        settings = self._settings
-        token = settings.api_token
-        assert token is not None, "a server has a token"
-        state = await anyio.to_thread.run_sync(open_state_dir, settings.state_dir, settings.api_url)
-        origin = await anyio.to_thread.run_sync(state.claim_origin)
-        key = await anyio.to_thread.run_sync(state.key)
-        audit_key = await anyio.to_thread.run_sync(state.key, "audit")
-        binding = binding_of(settings, principal=principal_of(token), origin=origin.name)
-        store = SqliteStore(state.database, key=key)
-        ledger = Ledger(
-            audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),
-            store=store,
-            binding=binding,
-            limits=limits_of(settings),
-        )
-        backups = Backups(state.backups)
-        await anyio.to_thread.run_sync(backups.prepare)
-        for plan in await store.interrupt_orphans(await _alive(state)):
-            await ledger.note_plan("interrupted", plan)
-        ask = self._page(state, ledger) if self._page is not None else _in_the_terminal
-        gate = Gate(self._client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
-        return Guard(gate, ledger, backups, state, origin)
+
+async def open_guard(settings: Settings, client: LosantClient, page: MakePage | None) -> Guard:
+    """The guard of a server. Raises ConfigurationError where its folder is not private, and
+    GuardError where its files cannot be used.
+    """
+    token = settings.api_token
+    assert token is not None, "a server has a token"
+    state = await anyio.to_thread.run_sync(open_state_dir, settings.state_dir, settings.api_url)
+    origin = await anyio.to_thread.run_sync(state.claim_origin)
+    key = await anyio.to_thread.run_sync(state.key)
+    audit_key = await anyio.to_thread.run_sync(state.key, "audit")
+    binding = binding_of(settings, principal=principal_of(token), origin=origin.name)
+    store = SqliteStore(state.database, key=key)
+    ledger = Ledger(
+        audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),
+        store=store,
+        binding=binding,
+        limits=limits_of(settings),
+    )
+    backups = Backups(state.backups)
+    await anyio.to_thread.run_sync(backups.prepare)
+    for plan in await store.interrupt_orphans(await _alive(state)):
+        await ledger.note_plan("interrupted", plan)
+    ask = page(state, ledger) if page is not None else _in_the_terminal
+    gate = Gate(client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
+    return Guard(gate, ledger, backups, state, origin)
 
 
 async def _alive(state: StateDir) -> tuple[str, ...]:

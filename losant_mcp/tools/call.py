@@ -6,11 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from mcp.server.mcpserver import Context
+
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
 from losant_mcp.api.types import RequestModel, RequestRoot
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.errors import InvalidQuery
+from losant_mcp.guard.door import GuardDoor
 from losant_mcp.tools import results
 from losant_mcp.tools.arguments import read
 from losant_mcp.tools.times import Clock, iso
@@ -34,6 +37,8 @@ class Services:
     settings: Settings
     client: LosantClient
     clock: Clock
+    guard: GuardDoor
+    """Through which everything passes that is more than a read."""
     bound_to: str | None = None
     """The one application of this server, where it is bound."""
     job_seconds: float = 20.0
@@ -47,15 +52,24 @@ class Call:
     """One call of one tool.
 
     ``arguments`` are as given, for the ``next`` of a page; ``values`` are the same resolved:
-    ids for names, ms for times. Neither holds an argument that was left out.
+    ids for names, ms for times. Neither holds an argument that was left out. ``asked`` is what a
+    plan is bound to: the arguments as they came, without the reference to the plan.
     """
 
     services: Services
     arguments: dict[str, Any]
-    progress: Progress
+    context: Context[Any, Any]
     values: dict[str, Any] = field(default_factory=dict)
     resolved: dict[str, str] = field(default_factory=dict)
     """What relative times and names were taken for; told in the result."""
+
+    def __post_init__(self) -> None:
+        self.asked = {k: v for k, v in self.arguments.items() if k != "approvalId"}
+
+    @property
+    def progress(self) -> Progress:
+        """Tells the client how far the call has come, where it wants to know."""
+        return self.context.report_progress
 
     @property
     def client(self) -> LosantClient:

@@ -32,6 +32,7 @@ from losant_mcp.tools import paging, results, series
 from losant_mcp.tools.arguments import ApplicationId, DeviceIds, Time, Value, read
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.egress import CallbackUrl, Email
+from losant_mcp.tools.guarded import recorded
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
 from losant_mcp.tools.times import iso, to_ms
@@ -253,5 +254,6 @@ async def export_device_data(
         **({"options": options} if options.model_fields_set else {}),
     )
     since = call.client.losant_now()
-    answer = await call.client.data_export(applicationId=applicationId, body=body)
+    async with await recorded(call, "export_device_data", applicationId):
+        answer = await call.client.data_export(applicationId=applicationId, body=body)
     return await started(call, applicationId, answer, since=since, resourceType="device")

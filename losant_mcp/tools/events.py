@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from losant_mcp.api.endpoints import (
+    APPLICATION_GET,
     APPLICATION_JOB_LOG_GET,
     APPLICATION_JOB_LOGS_GET,
     EVENT_DELETE,
@@ -31,14 +32,14 @@ from losant_mcp.api.events import (
 )
 from losant_mcp.api.query import EVENTS
 from losant_mcp.api.query_values import nearest
-from losant_mcp.api.types import JobEnqueued, SortDirection
+from losant_mcp.api.types import SortDirection
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
 from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import AnyJson, ApplicationId, DeviceId, EventId, Time, query_over
 from losant_mcp.tools.call import Call
-from losant_mcp.tools.egress import CallbackUrl, Email
-from losant_mcp.tools.guarded import ApprovalId, not_yet
+from losant_mcp.tools.egress import CallbackUrl, Email, notified
+from losant_mcp.tools.guarded import ApprovalId, Outcome, destroy, overwrite, recorded, resumes
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
 
@@ -194,11 +195,13 @@ async def create_event(
     disableTagChangeTracking: bool | None = None,
 ) -> dict[str, Any]:
     """Raise an event. It may notify people and start workflows."""
-    event = await call.client.events_post(applicationId=applicationId, body=call.body(EventPost))
+    body = call.body(EventPost)
+    async with await recorded(call, "create_event", applicationId, meter="created_events"):
+        event = await call.client.events_post(applicationId=applicationId, body=body)
     return call.single("event", shown(event))
 
 
-@tool("events", EVENT_PATCH, title="Update an event")
+@tool("events", EVENT_GET, EVENT_PATCH, title="Update an event")
 async def update_event(
     call: Call,
     *,
@@ -212,17 +215,22 @@ async def update_event(
     comment: Annotated[str, Field(max_length=32767)] | None = None,
     data: AnyJson | None = None,
     eventTags: Tags | None = None,
-) -> dict[str, Any]:
+    approvalId: ApprovalId | None = None,
+) -> Outcome:
     """Acknowledge, resolve, comment on or change one event."""
-    body = _patch(call, detachDevice)
-    event = await call.client.event_patch(applicationId=applicationId, eventId=eventId, body=body)
-    return call.single("event", shown(event))
+    change = _patch(call, detachDevice).to_json()
+    outcome = await overwrite(call, "update_event", applicationId, eventId, change=change)
+    if isinstance(outcome, dict) and "result" in outcome:
+        event = Event.model_validate(outcome["result"])
+        return call.single("event", shown(event), backupId=outcome["backupId"])
+    return outcome
 
 
 @tool(
     "events",
     EVENTS_GET,
     EVENTS_PATCH,
+    APPLICATION_GET,
     APPLICATION_JOB_LOGS_GET,
     APPLICATION_JOB_LOG_GET,
     title="Update many events",
@@ -247,38 +255,46 @@ async def update_events(
     email: Email | None = None,
     callbackUrl: CallbackUrl | None = None,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Change all events that filter, fromState or query selects. Many need a person's yes."""
-    body = _patch(call, detachDevice)
+    change = _patch(call, detachDevice).to_json()
     chosen = selection(call, filter=filter, state=fromState, query=query)
     if not chosen and not all:
         raise InvalidRequest(
             "Nothing selects the events.", hint="Give filter, fromState or query, or all: true."
         )
-    reached = await call.client.events_get(applicationId=applicationId, perPage=1, **chosen)
-    everything = await call.client.events_get(applicationId=applicationId, perPage=1)
-    count = reached.totalCount
+    count, ask = 1, True
+    if not resumes(call):
+        reached = await call.client.events_get(applicationId=applicationId, perPage=1, **chosen)
+        everything = await call.client.events_get(applicationId=applicationId, perPage=1)
+        count = reached.totalCount
+        ask = count >= everything.totalCount or count > call.settings.confirm_above
     if not count:
         return {"status": "done", "message": "No event matches; nothing was changed.", "changed": 0}
-    unfiltered = count >= everything.totalCount
-    if unfiltered or count > call.settings.confirm_above:
-        not_yet(f"update {'all ' if unfiltered else ''}{count} events")
-    since = call.client.losant_now()
-    answer = await call.client.events_patch(
-        applicationId=applicationId,
-        body=body,
-        email=email,
-        callbackUrl=callbackUrl,
-        **chosen,
+    return await overwrite(
+        call,
+        "update_events",
+        applicationId,
+        applicationId,
+        count=count,
+        ask=ask,
+        selection=chosen,
+        everything=all,
+        change=change,
+        notify=notified(call, applicationId, email, callbackUrl),
     )
-    if isinstance(answer, JobEnqueued):
-        return await started(
-            call, applicationId, answer, since=since, resourceType="event", changed=count
-        )
-    return {"status": "done", "message": f"{count} events were changed.", "changed": count}
 
 
-@tool("events", EVENTS_DELETE, title="Delete many events", output=OUTCOME)
+@tool(
+    "events",
+    EVENTS_GET,
+    EVENTS_DELETE,
+    APPLICATION_GET,
+    APPLICATION_JOB_LOGS_GET,
+    APPLICATION_JOB_LOG_GET,
+    title="Delete many events",
+    output=OUTCOME,
+)
 async def delete_events(
     call: Call,
     *,
@@ -288,24 +304,32 @@ async def delete_events(
     email: Email | None = None,
     callbackUrl: CallbackUrl | None = None,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Delete the events that the query selects, after a person's yes; backed up first."""
-    call.query(query, EVENTS)
+    checked = call.query(query, EVENTS)
     if not query and not all:
         raise InvalidRequest("An empty query selects every event.", hint="Say all: true if so.")
-    not_yet("delete events")
+    return await destroy(
+        call,
+        "delete_events",
+        applicationId,
+        applicationId,
+        selection={"query": checked},
+        everything=all,
+        notify=notified(call, applicationId, email, callbackUrl),
+    )
 
 
-@tool("events", EVENT_DELETE, title="Delete an event", output=OUTCOME)
+@tool("events", EVENT_GET, EVENT_DELETE, title="Delete an event", output=OUTCOME)
 async def delete_event(
     call: Call,
     *,
     applicationId: ApplicationId,
     eventId: EventId,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Delete one event, after a person's yes; backed up first."""
-    not_yet("delete an event")
+    return await destroy(call, "delete_event", applicationId, eventId)
 
 
 @tool(
@@ -330,7 +354,8 @@ async def export_events(
     selected: dict[str, Any] = {"query": call.query(query, EVENTS)} if query is not None else {}
     body = call.body(EventsExport, **selected)
     since = call.client.losant_now()
-    answer = await call.client.events_export(applicationId=applicationId, body=body)
+    async with await recorded(call, "export_events", applicationId):
+        answer = await call.client.events_export(applicationId=applicationId, body=body)
     return await started(call, applicationId, answer, since=since, resourceType="event")
 
 

@@ -20,6 +20,7 @@ from losant_mcp.api.endpoints import (
     DATA_TABLE_ROWS_POST,
     DATA_TABLE_ROWS_QUERY,
     DATA_TABLE_ROWS_TRUNCATE,
+    DATA_TABLES_GET,
 )
 from losant_mcp.api.query import ROWS
 from losant_mcp.api.tables import (
@@ -38,7 +39,7 @@ from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import ApplicationId, RowId, RowQuery, TableId
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.egress import CallbackUrl, Email
-from losant_mcp.tools.guarded import ApprovalId, not_yet
+from losant_mcp.tools.guarded import ApprovalId, Outcome, destroy, overwrite, recorded
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
 from losant_mcp.tools.tables import check_columns
@@ -182,7 +183,15 @@ async def insert_rows(
     # A full insert has a million cells: too long to hold up everybody else.
     await run_sync(_check_rows, table, rows)
     body = call.root(RowInsert, rows[0] if len(rows) == 1 else rows)
-    made = await call.client.data_table_rows_post(**at, body=body)
+    async with await recorded(
+        call,
+        "insert_rows",
+        applicationId,
+        target=dataTableId,
+        meter="created_rows",
+        count=len(rows),
+    ):
+        made = await call.client.data_table_rows_post(**at, body=body)
     count = made.inserted or len(rows)
     message = f"{count} of {len(rows)} rows were inserted."
     if len(made.ids) > SHOWN_IDS:
@@ -227,7 +236,7 @@ def check_row(table: DataTable, row: dict[str, Any], where: str, *, new: bool) -
             raise InvalidRequest(f"{here} must be a {column.dataType}.")
 
 
-@tool("tables", DATA_TABLE_GET, DATA_TABLE_ROW_PATCH, title="Update a row")
+@tool("tables", DATA_TABLE_GET, DATA_TABLE_ROW_GET, DATA_TABLE_ROW_PATCH, title="Update a row")
 async def update_row(
     call: Call,
     *,
@@ -235,19 +244,31 @@ async def update_row(
     dataTableId: TableId,
     rowId: RowId,
     row: Annotated[dict[str, Any], Field(description="Columns to change; the rest stay")],
-) -> dict[str, Any]:
+    approvalId: ApprovalId | None = None,
+) -> Outcome:
     """Change some columns of one row."""
     at: dict[str, Any] = {"applicationId": applicationId, "dataTableId": dataTableId}
     if not row:
         raise InvalidRequest("row is empty: nothing to change was given.")
     table = await call.client.data_table_get(**at)
     check_row(table, row, "row", new=False)
-    body = call.root(RowUpdate, row)
-    changed = await call.client.data_table_row_patch(**at, rowId=rowId, body=body)
-    return call.single("row", changed.to_json())
+    change = call.root(RowUpdate, row).to_json()
+    outcome = await overwrite(
+        call, "update_row", applicationId, rowId, parent_id=dataTableId, change=change
+    )
+    if isinstance(outcome, dict) and "result" in outcome:
+        return call.single("row", outcome["result"], backupId=outcome["backupId"])
+    return outcome
 
 
-@tool("tables", DATA_TABLE_ROW_DELETE, title="Delete a row", output=OUTCOME)
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLE_ROW_GET,
+    DATA_TABLE_ROW_DELETE,
+    title="Delete a row",
+    output=OUTCOME,
+)
 async def delete_row(
     call: Call,
     *,
@@ -255,12 +276,23 @@ async def delete_row(
     dataTableId: TableId,
     rowId: RowId,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Delete one row, after a person's yes; backed up first."""
-    not_yet("delete a row")
+    return await destroy(call, "delete_row", applicationId, rowId, parent_id=dataTableId)
 
 
-@tool("tables", DATA_TABLE_GET, DATA_TABLE_ROWS_DELETE, title="Delete rows", output=OUTCOME)
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLES_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_ROWS_QUERY,
+    DATA_TABLE_ROW_GET,
+    DATA_TABLE_ROWS_DELETE,
+    DATA_TABLE_ROW_DELETE,
+    title="Delete rows",
+    output=OUTCOME,
+)
 async def delete_rows(
     call: Call,
     *,
@@ -268,27 +300,41 @@ async def delete_rows(
     dataTableId: TableId,
     query: RowQuery,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Delete the rows that the query matches, after a person's yes; backed up first."""
     if not query:
         raise InvalidRequest(
             "An empty query matches every row.", hint="Use truncate_rows for that."
         )
     table = await call.client.data_table_get(applicationId=applicationId, dataTableId=dataTableId)
-    call.query(query, ROWS, columns=[column.name for column in table.columns])
-    not_yet("delete rows")
+    checked = call.query(query, ROWS, columns=[column.name for column in table.columns])
+    return await destroy(
+        call, "delete_rows", applicationId, dataTableId, selection={"query": checked}
+    )
 
 
-@tool("tables", DATA_TABLE_ROWS_TRUNCATE, title="Empty a data table", output=OUTCOME)
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLES_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_ROWS_QUERY,
+    DATA_TABLE_ROWS_TRUNCATE,
+    DATA_TABLE_ROWS_DELETE,
+    DATA_TABLE_ROW_GET,
+    DATA_TABLE_ROW_DELETE,
+    title="Empty a data table",
+    output=OUTCOME,
+)
 async def truncate_rows(
     call: Call,
     *,
     applicationId: ApplicationId,
     dataTableId: TableId,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Delete all rows of a table, after a person's yes; backed up first."""
-    not_yet("empty a data table")
+    return await destroy(call, "truncate_rows", applicationId, dataTableId)
 
 
 @tool(
@@ -331,7 +377,8 @@ async def export_rows(
         selected["queryOptions"] = options
     body = call.body(DataTableRowsExport, **selected)
     since = call.client.losant_now()
-    answer = await call.client.data_table_rows_export(**at, body=body)
+    async with await recorded(call, "export_rows", applicationId, target=dataTableId):
+        answer = await call.client.data_table_rows_export(**at, body=body)
     return await started(
         call,
         applicationId,

@@ -16,7 +16,7 @@ from typing import Any, get_args, get_type_hints
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import CallToolResult, InputRequiredResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
@@ -41,7 +41,8 @@ from losant_mcp.tools.schema import JsonSchema, portable
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[..., Awaitable[dict[str, Any]]]
+Result = dict[str, Any] | InputRequiredResult
+Handler = Callable[..., Awaitable[Result]]
 
 _ORDER = (Effect.READ, Effect.EXPORT, Effect.WRITE, Effect.OVERWRITE, Effect.DESTROY)
 
@@ -72,6 +73,10 @@ OUTCOME: JsonSchema = {
         "message": {"type": "string"},
         "removed": {"type": "integer"},
         "changed": {"type": "integer"},
+        "backupId": {"type": "string"},
+        "approvalId": {"type": "string"},
+        "expiresAt": {"type": "string"},
+        "plan": {"type": "object"},
     },
     "required": ["status", "message"],
 }
@@ -210,7 +215,7 @@ class TypedTool(Tool):
 
     async def run(
         self, arguments: dict[str, Any], context: Context[Any, Any], convert_result: bool = False
-    ) -> CallToolResult:
+    ) -> CallToolResult | InputRequiredResult:
         """Run the tool. Every failure is a result that says what happened and what to do."""
         try:
             result = await self._run(arguments, context)
@@ -224,13 +229,15 @@ class TypedTool(Tool):
                 f"{self.name} failed inside losant-mcp ({type(error).__name__}); this is a bug."
                 + ("" if self.spec.effect is Effect.READ else " Check whether anything changed.")
             )
+        if isinstance(result, InputRequiredResult):
+            return result
         return CallToolResult(
             content=[TextContent(text=compact(result))], structured_content=result
         )
 
-    async def _run(self, arguments: dict[str, Any], context: Context[Any, Any]) -> dict[str, Any]:
+    async def _run(self, arguments: dict[str, Any], context: Context[Any, Any]) -> Result:
         given, values = self._read(arguments)
-        call = Call(self.services, given, context.report_progress)
+        call = Call(self.services, given, context)
         for name, mark in self.spec.markers.items():
             if values.get(name) is None:
                 continue
@@ -239,7 +246,7 @@ class TypedTool(Tool):
             elif isinstance(mark, Ref):
                 values[name] = await self._refer(call, name, values[name], mark, values)
         call.values = values
-        result: dict[str, Any] = await self.fn(call, **values)
+        result: Result = await self.fn(call, **values)
         return result
 
     def _read(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

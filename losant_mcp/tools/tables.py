@@ -34,7 +34,7 @@ from losant_mcp.text import one_line
 from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import ApplicationId, TableId, Value
 from losant_mcp.tools.call import Call
-from losant_mcp.tools.guarded import ApprovalId, not_yet
+from losant_mcp.tools.guarded import ApprovalId, Outcome, destroy, overwrite, recorded, resumes
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
 
 Name = Annotated[str, Field(min_length=1, max_length=255)]
@@ -153,9 +153,9 @@ async def create_data_table(
     names = [column.name for column in columns or ()]
     if twice := {n for n in names if names.count(n) > 1}:
         raise InvalidRequest(f"columns: given twice: {', '.join(sorted(twice))}.")
-    table = await call.client.data_tables_post(
-        applicationId=applicationId, body=call.body(DataTablePost)
-    )
+    body = call.body(DataTablePost)
+    async with await recorded(call, "create_data_table", applicationId):
+        table = await call.client.data_tables_post(applicationId=applicationId, body=body)
     return call.single("dataTable", described(table))
 
 
@@ -177,7 +177,14 @@ def check_column(column: DataTableColumn) -> None:
         raise InvalidRequest(f"Column {column.name!r}: defaultValue is not a {column.dataType}.")
 
 
-@tool("tables", DATA_TABLE_PATCH, title="Rename or describe a data table")
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLES_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_PATCH,
+    title="Rename or describe a data table",
+)
 async def update_data_table(
     call: Call,
     *,
@@ -186,30 +193,69 @@ async def update_data_table(
     name: Name | None = None,
     description: Description | None = None,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
-    """Rename or describe a data table. Workflows that use its name break."""
+) -> Outcome:
+    """Rename or describe a data table. A rename breaks workflows, so it needs a person's yes."""
     body = call.body(DataTablePatch)
     if not body.model_fields_set:
         raise InvalidRequest("Nothing to change was given.", hint="Give name or description.")
-    table = await call.client.data_table_patch(
-        applicationId=applicationId, dataTableId=dataTableId, body=body
+    outcome = await overwrite(
+        call,
+        "update_data_table",
+        applicationId,
+        dataTableId,
+        ask=name is not None and await _has_rows(call, applicationId, dataTableId),
+        change=body.to_json(),
     )
-    return call.single("dataTable", described(table))
+    return _changed(call, outcome)
 
 
-@tool("tables", DATA_TABLE_DELETE, title="Delete a data table", output=OUTCOME)
+async def _has_rows(call: Call, application_id: str, table_id: str) -> bool:
+    """Whether the table has rows; a call that goes on with a plan need not look again."""
+    if resumes(call):
+        return True
+    page = await call.client.data_table_rows_get(
+        applicationId=application_id, dataTableId=table_id, limit=1
+    )
+    return page.totalCount > 0
+
+
+def _changed(call: Call, outcome: Outcome) -> Outcome:
+    """The table after a change, or what the guard answers instead."""
+    if not isinstance(outcome, dict) or "result" not in outcome:
+        return outcome
+    backup = {"backupId": outcome["backupId"]} if "backupId" in outcome else {}
+    table = DataTable.model_validate(outcome["result"])
+    return call.single("dataTable", described(table), **backup)
+
+
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLES_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_DELETE,
+    title="Delete a data table",
+    output=OUTCOME,
+)
 async def delete_data_table(
     call: Call,
     *,
     applicationId: ApplicationId,
     dataTableId: TableId,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Delete a data table with all its rows, after a person's yes; backed up first."""
-    not_yet("delete a data table")
+    return await destroy(call, "delete_data_table", applicationId, dataTableId)
 
 
-@tool("tables", DATA_TABLE_ADD_COLUMN, title="Add a column")
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLES_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_ADD_COLUMN,
+    title="Add a column",
+)
 async def add_data_table_column(
     call: Call,
     *,
@@ -220,17 +266,31 @@ async def add_data_table_column(
     constraint: Constraint = "optional",
     defaultValue: Value | None = None,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Add a column. Rows that exist get null in it, whatever the constraint and default."""
     column = call.body(DataTableColumn, constraint=constraint)
     check_column(column)
-    table = await call.client.data_table_add_column(
-        applicationId=applicationId, dataTableId=dataTableId, body=column
-    )
+    if constraint != "optional" and await _has_rows(call, applicationId, dataTableId):
+        change = column.to_json()
+        outcome = await destroy(
+            call, "add_data_table_column", applicationId, dataTableId, change=change
+        )
+        return _changed(call, outcome)
+    async with await recorded(call, "add_data_table_column", applicationId, target=dataTableId):
+        table = await call.client.data_table_add_column(
+            applicationId=applicationId, dataTableId=dataTableId, body=column
+        )
     return call.single("dataTable", described(table))
 
 
-@tool("tables", DATA_TABLE_GET, DATA_TABLE_REMOVE_COLUMN, title="Remove a column", output=OUTCOME)
+@tool(
+    "tables",
+    DATA_TABLE_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_REMOVE_COLUMN,
+    title="Remove a column",
+    output=OUTCOME,
+)
 async def remove_data_table_column(
     call: Call,
     *,
@@ -238,10 +298,19 @@ async def remove_data_table_column(
     dataTableId: TableId,
     columnName: str,
     approvalId: ApprovalId | None = None,
-) -> dict[str, Any]:
+) -> Outcome:
     """Remove a column and its data, after a person's yes; backed up first."""
-    table = await call.client.data_table_get(applicationId=applicationId, dataTableId=dataTableId)
     if columnName in RESERVED_COLUMNS:
         raise InvalidRequest(f"columnName: {columnName!r} is part of every table.")
-    check_columns(table, [columnName], "columnName")
-    not_yet("remove a column")
+    if not resumes(call):
+        table = await call.client.data_table_get(
+            applicationId=applicationId, dataTableId=dataTableId
+        )
+        check_columns(table, [columnName], "columnName")
+    return await destroy(
+        call,
+        "remove_data_table_column",
+        applicationId,
+        dataTableId,
+        change={"columnName": columnName},
+    )

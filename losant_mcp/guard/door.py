@@ -1,0 +1,46 @@
+"""The door to the guard: opened at the first call that is more than a read.
+
+So a server that only reads needs no state folder, and none pays for the guard at its start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+
+from losant_mcp.client import LosantClient
+from losant_mcp.config import Settings
+
+if TYPE_CHECKING:
+    from losant_mcp.guard.assembly import Guard, MakePage
+
+
+class GuardDoor:
+    """Opens the guard once. ``page`` makes what shows a person the approval page; without it
+    they decide in the terminal. Close it with ``aclose``.
+    """
+
+    def __init__(
+        self, settings: Settings, client: LosantClient, *, page: MakePage | None = None
+    ) -> None:
+        self._settings = settings
+        self._client = client
+        self._page = page
+        self._lock = anyio.Lock()
+        self._guard: Guard | None = None
+
+    async def open(self) -> Guard:
+        """The guard. Raises ConfigurationError and GuardError where it cannot be opened."""
+        from losant_mcp.guard.assembly import open_guard
+
+        async with self._lock:
+            if self._guard is None:
+                self._guard = await open_guard(self._settings, self._client, self._page)
+            return self._guard
+
+    async def aclose(self) -> None:
+        """Let go of the guard's files, if it was opened."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            await guard.aclose()
