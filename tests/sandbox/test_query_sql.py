@@ -100,7 +100,8 @@ def test_every_nesting_of_logic_means_the_same(database: Store) -> None:
     items = [row(f"{i:024x}", amount=a, word=str(b), flag=c) for i, (a, b, c) in enumerate(truths)]
     store_rows(database, items)
     leaves: list[dict[str, Any]] = [{"amount": 1}, {"word": {"$ne": "0"}}, {"flag": True}, {}]
-    inner = [{o: some} for o in LOGIC for some in ([], leaves[:1], leaves[:2], leaves[1:])]
+    same = [{"amount": 0}, {"amount": 1}]
+    inner = [{o: some} for o in LOGIC for some in ([], leaves[:1], leaves[:2], leaves[1:], same)]
     middle = [{o: [one, leaves[2]], **more} for o in LOGIC for one in inner for more in leaves[1:]]
     for query in (*inner, *middle, *({o: [one, leaves[0]]} for o in LOGIC for one in middle)):
         check_rows(database, query, items)
