@@ -25,7 +25,8 @@ from losant_mcp.config import Settings, variable
 from losant_mcp.errors import Forbidden, LosantMcpError, describe
 from losant_mcp.server import bound_application
 from losant_mcp.text import one_line
-from losant_mcp.tools.listing import listed, why_not
+from losant_mcp.tools.availability import why_not
+from losant_mcp.tools.listing import listed
 from losant_mcp.tools.spec import TOOLS, ToolSpec
 
 WIDTH = 80

@@ -19,12 +19,15 @@ from losant_mcp.guard.backups import Backups
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.outcomes import Outcome
 from losant_mcp.guard.plans import Action, Operation, Plan, PlannedSet, Status, digest
+from losant_mcp.guard.restore import WriteBatch
+from losant_mcp.guard.run_restore import restore_backup
 from losant_mcp.guard.running import Chunks, Drifted, Progress, Ran, Run, Stopped
 from losant_mcp.guard.store import BudgetSpent, NotOpen
 from losant_mcp.guard.ways import Client
 from losant_mcp.guard.wording import counted
 
 RUNS: Mapping[Action, Callable[[Run], Awaitable[Ran]]] = {
+    # restore_backup is missing: it needs the backups, too.
     "delete_event": run_events.delete_event,
     "delete_events": run_events.delete_events,
     "delete_row": run_rows.delete_row,
@@ -62,7 +65,9 @@ class Carrier:
     async def approved(self, request: Request, plan: Plan) -> Outcome:
         """Burn an approved plan and run it; any other plan tells what became of it."""
         # From the burning on, a call that is taken back changes nothing: half a run is worse.
-        with anyio.CancelScope(shield=True) as shield:
+        # A restore may be taken back at any point: it goes on where it stopped.
+        held = plan.operation.action != "restore_backup"
+        with anyio.CancelScope(shield=held) as shield:
             return await self._burn(request, plan)
         raise AssertionError(shield)  # a shield that nobody cancels lets nothing fall through
 
@@ -83,9 +88,11 @@ class Carrier:
             outcome, status, ran = await self._attempt(request, plan)
         except LosantMcpError as error:
             outcome, status, ran = outcomes.of_failure(error), "failed", Ran()
-        except BaseException:
-            await self._ledger.store.finish(plan.id, "failed", {})
-            await self._ledger.note_plan("failed", plan, request.client.name, why="internal error")
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                await self._ledger.store.finish(plan.id, "failed", {})
+                why = type(error).__name__
+                await self._ledger.note_plan("failed", plan, request.client.name, why=why)
             raise
         await self._ledger.store.finish(plan.id, status, outcomes.storable(outcome))
         await self._tell(request, plan, status, ran)
@@ -106,9 +113,9 @@ class Carrier:
         run = Run(self._client, plan, keep, request.progress)
         # Rows that a truncate was re-planned for are named, and go one by one.
         named = plan.operation.action == "truncate_rows" and plan.planned.items
-        carry_out = run_rows.delete_rows if named else RUNS[plan.operation.action]
+        carry_out = run_rows.delete_rows if named else RUNS.get(plan.operation.action)
         try:
-            ran = await carry_out(run)
+            ran = await (carry_out(run) if carry_out else self._restore(request, run))
         except Drifted as drift:
             fresh = await self._replan(plan, drift.again) if drift.again else None
             return outcomes.of_drift(drift, fresh), "drifted", Ran()
@@ -125,7 +132,8 @@ class Carrier:
 
     async def unasked(self, request: Request, plan: Plan) -> Outcome:
         """Run a plan that nobody needs to be asked about; errors of Losant are raised."""
-        with anyio.CancelScope(shield=True) as shield:
+        held = plan.operation.action != "restore_backup"
+        with anyio.CancelScope(shield=held) as shield:
             return await self._unasked(request, plan)
         raise AssertionError(shield)  # a shield that nobody cancels lets nothing fall through
 
@@ -154,3 +162,11 @@ class Carrier:
             facts["backup"] = ran.backup_id
         kind: Kind = "ran" if status == "done" else "drifted" if status == "drifted" else "failed"
         await self._ledger.note_plan(kind, plan, request.client.name, **facts)
+
+    async def _restore(self, request: Request, run: Run) -> Ran:
+        async def remember(batch: WriteBatch) -> None:
+            await self._ledger.note_plan(
+                "restoring", run.plan, request.client.name, counts={batch.what: batch.count}
+            )
+
+        return await restore_backup(run, self._backups, remember=remember)

@@ -33,6 +33,7 @@ from losant_mcp.guard.plans import (
     Target,
     digest,
 )
+from losant_mcp.guard.run_restore import restore_draft
 from losant_mcp.guard.store import BudgetSpent, Limits, NotOpen
 from losant_mcp.guard.ways import Answer, Returned
 from losant_mcp.guard.wording import counted, is_yes
@@ -65,6 +66,8 @@ class Gate:
         self.binding = ledger.binding
         self.limits = ledger.limits
         self._carrier = Carrier(client, ledger, backups)
+        self._client = client
+        self._backups = backups
         self._planner = Planner(client, most=settings.max_delete)
         self._ask_elsewhere = ask_elsewhere
 
@@ -81,12 +84,23 @@ class Gate:
             return await self._returned(request, returned)
         if request.approval_id is not None:
             return await self._resumed(request, request.approval_id)
-        draft = await self._planner.draft(request.operation)
+        draft = await self._draft(request.operation)
         if not draft.planned.count:
             return outcomes.nothing_to_do("object")
         if self._settings.confirm == "preview":
             self._check_preview(request.operation, draft)
         return await self._ask(request, await self._propose(request, draft))
+
+    async def _draft(self, operation: Operation) -> Draft:
+        if operation.action != "restore_backup":
+            return await self._planner.draft(operation)
+        manifest = await self._backups.get(
+            operation.target_id,
+            principal=self.binding.principal,
+            api_url=self.binding.api_url,
+            application_id=operation.application_id,
+        )
+        return await restore_draft(self._client, manifest)
 
     async def _propose(self, request: Request, draft: Draft) -> Plan:
         operation = request.operation
@@ -252,11 +266,8 @@ class Gate:
                 asked = True
         if asked:
             return await self.destroy(request)
-        draft = (
-            await self._planner.draft(operation)
-            if operation.action == "update_events"
-            else _unread(operation)
-        )
+        reads = operation.action in ("update_events", "restore_backup")
+        draft = await self._draft(operation) if reads else _unread(operation)
         plan = draft.plan(operation, self.binding, digest(dict(request.arguments)))
         return await self._carrier.unasked(request, plan)
 

@@ -67,7 +67,8 @@ def of_run(plan: Plan, ran: Ran) -> Outcome:
     """A run that came to its end."""
     done = ran.removed or ran.changed
     did = "removed" if plan.destroys else "changed"
-    sentences = [f"{counted(done, 'object')} {did}."]
+    word = "restored" if plan.operation.action == "restore_backup" else did
+    sentences = [f"{counted(done, 'object')} {word}."]
     if ran.kept:
         sentences.append(f"{counted(ran.kept, 'object')} changed since the plan and was kept.")
     if ran.gone:

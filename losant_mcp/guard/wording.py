@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from losant_mcp.guard.plans import Operation, Plan, Target
+from losant_mcp.guard.plans import Plan, Target
 from losant_mcp.text import one_line
 
 NAME_CHARACTERS = 60
@@ -68,7 +68,7 @@ def question(plan: Plan) -> str:
     if breakdown := _breakdown(plan):
         parts.append(breakdown)
     parts += plan.shown.side_effects[:2]
-    if plan.planned.count:
+    if not plan.verb.startswith("RESTORE"):
         parts.append("A backup is made first.")
     if plan.phrase is not None:
         parts.append(f"To agree, type: {plan.phrase}")
@@ -91,8 +91,3 @@ def _breakdown(plan: Plan) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 row``, ``3,000 rows``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def summary(operation: Operation, verb: str) -> str:
-    """The operation in a few fixed words, for the audit and the list of recent changes."""
-    return f"{operation.action}: {verb}"
