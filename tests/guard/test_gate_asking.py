@@ -1,0 +1,186 @@
+"""Asking: what a person can answer, and what then happens to the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from losant_mcp.guard.assembly import principal_of
+from tests.calling import content, refusal, result, stored
+from tests.guard.guarding import Answer, Guarded, accept, close, guarded_server, refuse
+
+TABLE = "parts"
+ROWS = 300
+
+
+async def truncate(guarded: Guarded, answer: Answer | None, **arguments: Any) -> dict[str, Any]:
+    """What truncate_rows answers when the person answers so."""
+    client = await guarded.connect(answer)
+    return await result(client, "truncate_rows", dataTableId=TABLE, **arguments)
+
+
+async def test_the_exact_name_empties_the_table_and_keeps_a_backup(guarded: Guarded) -> None:
+    """What the person agreed to happens, once, with a backup and its lines in the audit."""
+    outcome = await truncate(guarded, accept(TABLE))
+
+    assert outcome["status"] == "done"
+    assert outcome["removed"] == ROWS
+    assert guarded.rows(TABLE) == []
+    [(question, schema)] = guarded.questions
+    assert question.startswith(f"DELETE all {ROWS} rows: data table “{TABLE}” (id ")
+    assert list(schema["properties"]) == ["confirmation"]
+    assert schema["properties"]["confirmation"] == {
+        "type": "string",
+        "title": f"Type the name to DELETE all {ROWS} rows",
+    }
+    manifest = (await (await guarded.guard()).backups.list(*_whose(guarded)))[0]
+    assert (manifest.id, manifest.count) == (outcome["backupId"], ROWS)
+    kinds = [line.kind for line in await guarded.audited()]
+    assert kinds == ["planned", "asked", "approved", "running", "backed_up", "ran"]
+
+
+def _whose(guarded: Guarded) -> tuple[str, str, str]:
+    token = guarded.settings.api_token
+    assert token is not None
+    return principal_of(token), guarded.settings.api_url, guarded.sandbox.application_id
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (refuse, "declined", "The person said no."),
+        (close, "cancelled", "closed without an answer"),
+        (accept("Parts"), "declined", "not the exact phrase"),
+        (accept(""), "declined", "not the exact phrase"),
+        (accept(True), "declined", "not the exact phrase"),
+    ],
+    ids=["no", "closed", "wrong name", "empty", "a plain yes"],
+)
+async def test_any_other_answer_changes_nothing_and_says_so(
+    guarded: Guarded, answer: Answer, status: str, words: str
+) -> None:
+    """Each kind of no has its own true message."""
+    before = stored(guarded.sandbox)
+
+    outcome = await truncate(guarded, answer)
+
+    assert outcome["status"] == status
+    assert words in outcome["message"]
+    assert "Nothing was changed." in outcome["message"]
+    assert stored(guarded.sandbox) == before
+
+
+async def test_without_forms_a_person_is_pointed_to_and_nothing_runs(guarded: Guarded) -> None:
+    """The reference in the answer grants nothing, however often it is used."""
+    before = stored(guarded.sandbox)
+
+    first = await truncate(guarded, None)
+    second = await truncate(guarded, None, approvalId=first["approvalId"])
+    third = await truncate(guarded, None)
+
+    assert first["status"] == second["status"] == third["status"] == "approval_required"
+    assert first["approvalId"] == second["approvalId"] == third["approvalId"]
+    assert "losant-mcp approve" in first["message"]
+    assert stored(guarded.sandbox) == before
+
+
+async def test_a_yes_given_elsewhere_runs_the_plan_once(guarded: Guarded) -> None:
+    """Approved at the terminal, the same call with the reference runs; again it tells the end."""
+    first = await truncate(guarded, None)
+    store = (await guarded.guard()).ledger.store
+    await store.decide(first["approvalId"], "approved", way="terminal", by="somebody")
+
+    done = await truncate(guarded, None, approvalId=first["approvalId"])
+    again = await truncate(guarded, None, approvalId=first["approvalId"])
+
+    assert done["status"] == "done"
+    assert done["removed"] == ROWS
+    assert again == done
+    assert [line.kind for line in await guarded.audited()].count("ran") == 1
+
+
+async def test_a_yes_is_for_these_arguments_and_this_tool_only(guarded: Guarded) -> None:
+    """Another table, another tool and an edited reference are refused; the yes stays unused."""
+    first = await truncate(guarded, None)
+    approval = first["approvalId"]
+    store = (await guarded.guard()).ledger.store
+    await store.decide(approval, "approved", way="terminal", by="somebody")
+    before = stored(guarded.sandbox)
+    client = await guarded.connect()
+
+    for name, arguments in (
+        ("truncate_rows", {"dataTableId": "sites", "approvalId": approval}),
+        ("delete_data_table", {"dataTableId": TABLE, "approvalId": approval}),
+        ("truncate_rows", {"dataTableId": TABLE, "approvalId": approval[:4] + approval[:3:-1]}),
+        ("truncate_rows", {"dataTableId": TABLE, "approvalId": "apr_" + "a" * 26}),
+        ("truncate_rows", {"dataTableId": TABLE, "approvalId": "' OR 1=1 --"}),
+    ):
+        assert "Nothing was changed." in await refusal(client, name, **arguments)
+
+    assert stored(guarded.sandbox) == before
+
+
+async def test_a_single_event_takes_a_plain_yes_and_nothing_else(guarded: Guarded) -> None:
+    """JSON true deletes it; a word that looks like it does not."""
+    client = await guarded.connect(accept("true"))
+    [event] = (await result(client, "list_events", perPage=1))["rows"]
+    no = await client.call_tool("delete_event", {"eventId": event[0]})
+
+    assert content(no)["status"] == "declined"
+    [(_, schema)] = guarded.questions
+    assert schema["properties"]["confirmation"] == {
+        "type": "boolean",
+        "title": "Yes, DELETE this event",
+    }
+    still = guarded.sandbox.store.rows("SELECT 1 FROM events WHERE id = ?", event[0])
+    assert len(still) == 1
+
+
+async def test_after_a_no_the_same_target_rests_for_ten_minutes(guarded: Guarded) -> None:
+    """A model that asks again at once is told so; another target may still be asked about."""
+    await truncate(guarded, refuse)
+    client = await guarded.connect(accept(TABLE))
+
+    told = await refusal(client, "truncate_rows", dataTableId=TABLE)
+
+    assert "Nothing was changed." in told
+    assert len(guarded.questions) == 1
+    other = await guarded.connect(accept("sites"))
+    assert (await result(other, "truncate_rows", dataTableId="sites"))["status"] == "done"
+
+
+async def test_three_noes_in_a_row_lock_destruction_until_a_person_unlocks_it(
+    guarded: Guarded,
+) -> None:
+    """No further question is asked; the terminal's unlock lets one be asked again."""
+    client = await guarded.connect(refuse)
+    for table in ("parts", "sites", "assets"):
+        await result(client, "truncate_rows", dataTableId=table)
+    willing = await guarded.connect(accept("maintenance_log"))
+
+    told = await refusal(willing, "truncate_rows", dataTableId="maintenance_log")
+    assert "losant-mcp approve" in told
+    assert len(guarded.questions) == 3
+
+    await (await guarded.guard()).ledger.store.unlock()
+    outcome = await result(willing, "truncate_rows", dataTableId="maintenance_log")
+    assert outcome["status"] == "done"
+
+
+async def test_a_blocked_server_asks_nobody(guarded: Guarded) -> None:
+    """With LOSANT_MCP_CONFIRM=block the tools are listed and refuse."""
+    blocked = await guarded_server(
+        guarded.sandbox,
+        guarded.mode,
+        guarded.settings.state_dir,  # type: ignore[arg-type]  # it is set
+        guarded.stack,
+        confirm="block",
+    )
+    client = await blocked.connect(accept(TABLE))
+
+    told = await refusal(client, "truncate_rows", dataTableId=TABLE)
+
+    assert "LOSANT_MCP_CONFIRM=human" in told
+    assert blocked.questions == []
+    assert len(guarded.rows(TABLE)) == ROWS
