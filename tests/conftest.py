@@ -7,16 +7,25 @@ per worker, too, and changes its database, since stopping uvicorn takes a quarte
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Any
 
+import httpx
 import pytest
+from mcp import Client
 from pydantic import SecretStr
 
 from losant_mcp.client import LosantClient
+from losant_mcp.config import Settings
 from losant_mcp.policy import Policy
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
+from losant_mcp.server import build_server, policy_of, resolve_denied
+from losant_mcp.tools.times import utc_now
+from tests.calling import Connect, Mode
 from tests.served import Sandbox
 
 
@@ -88,3 +97,49 @@ async def losant(sandbox: Sandbox) -> AsyncIterator[LosantClient]:
         retry_wait_scale=0,
     ) as client:
         yield client
+
+
+@pytest.fixture(params=["auto", "legacy"])
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Both protocol versions: 2026-07-28, and 2025-11-25 with its handshake."""
+    chosen: Mode = request.param
+    return chosen
+
+
+@pytest.fixture
+async def connect(sandbox: Sandbox, mode: Mode) -> AsyncIterator[Connect]:
+    """Makes real MCP clients of real servers, in memory, over the sandbox's real HTTP."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(
+            *,
+            token: str = "full",  # noqa: S107 - the name of one
+            bound: bool = True,
+            transport: httpx.AsyncBaseTransport | None = None,
+            now: Callable[[], datetime] = utc_now,
+            job_seconds: float = 20.0,
+            **settings: Any,
+        ) -> Client:
+            made = Settings(
+                **{
+                    "api_token": SecretStr(sandbox.tokens[token]),
+                    "api_url": sandbox.url,
+                    "application_id": sandbox.application_id if bound else None,
+                    **settings,
+                }
+            )
+            assert made.api_token is not None
+            losant = LosantClient(
+                made.api_token,
+                base_url=made.api_url,
+                policy=policy_of(made),
+                # There is no TLS here, and loading certificates takes a while.
+                transport=transport or httpx.AsyncHTTPTransport(verify=False),
+                retry_wait_scale=0,
+            )
+            await stack.enter_async_context(losant)
+            losant.policy = await resolve_denied(made, losant)
+            server = build_server(made, losant, now=now, job_seconds=job_seconds)
+            return await stack.enter_async_context(Client(server, mode=mode))
+
+        yield connect

@@ -34,7 +34,7 @@ def mixes_scripts(name: str) -> bool:
 
 def _script(letter: str) -> str:
     # The first word of a letter's Unicode name is its script, but for the CJK and width forms.
-    word = unicodedata.name(letter, "UNKNOWN").partition(" ")[0]
+    word = re.split("[ -]", unicodedata.name(letter, "UNKNOWN"))[0]
     if word in ("FULLWIDTH", "HALFWIDTH", "MATHEMATICAL", "MODIFIER"):
         return word
     return "CJK" if word.startswith("CJK") else word

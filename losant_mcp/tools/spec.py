@@ -111,10 +111,14 @@ class ToolSpec:
         )
 
     @cached_property
+    def hints(self) -> dict[str, Any]:
+        """The handler's annotations, evaluated: that takes a while, so once."""
+        return get_type_hints(self.handler, include_extras=True)
+
+    @cached_property
     def markers(self) -> dict[str, Marker]:
         """How each argument is resolved, for those that are."""
-        hints = get_type_hints(self.handler, include_extras=True)
-        return {name: mark for name, hint in hints.items() if (mark := _marker(hint))}
+        return {name: mark for name, hint in self.hints.items() if (mark := _marker(hint))}
 
     @property
     def reach(self) -> tuple[Endpoint, ...]:
@@ -129,11 +133,10 @@ class ToolSpec:
     @cached_property
     def model(self) -> type[BaseModel]:
         """The arguments as a strict pydantic model, of the handler's signature."""
-        hints = get_type_hints(self.handler, include_extras=True)
         fields: dict[str, Any] = {}
         for name, parameter in list(inspect.signature(self.handler).parameters.items())[1:]:
             default = ... if parameter.default is parameter.empty else parameter.default
-            fields[name] = (hints[name], default)
+            fields[name] = (self.hints[name], default)
         return create_model(
             self.name,
             __config__=ConfigDict(extra="forbid", strict=True, protected_namespaces=()),
@@ -153,19 +156,20 @@ class ToolSpec:
 
     def input_schema(self, *, bound: bool) -> JsonSchema:
         """The schema of the arguments, strict and portable."""
-        schema = portable(self.model.model_json_schema())
         known = self.arguments(bound=bound)
-        schema["properties"] = {n: self._described(n, schema["properties"][n]) for n in known}
-        schema["required"] = [name for name in schema.get("required", ()) if name in known]
-        if not schema["required"]:
-            del schema["required"]
-        return schema
+        schema = dict(self._schema)
+        required = [name for name in schema.pop("required", ()) if name in known]
+        schema["properties"] = {name: schema["properties"][name] for name in known}
+        return {**schema, "required": required} if required else schema
 
-    def _described(self, name: str, schema: JsonSchema) -> JsonSchema:
-        """The argument's schema; pydantic loses a description beside a ``WithJsonSchema``."""
-        hints = get_type_hints(self.handler, include_extras=True)
-        found = _description(hints[name])
-        return {"description": found, **schema} if found else schema
+    @cached_property
+    def _schema(self) -> JsonSchema:
+        schema = portable(self.model.model_json_schema())
+        for name, argument in schema["properties"].items():
+            # Pydantic loses a description beside a ``WithJsonSchema``.
+            if found := _description(self.hints[name]):
+                argument.setdefault("description", found)
+        return schema
 
     def build(self, services: Services) -> Tool:
         """The MCP tool for a server whose calls use ``services``."""
@@ -238,13 +242,17 @@ class TypedTool(Tool):
     async def _run(self, arguments: dict[str, Any], context: Context[Any, Any]) -> Result:
         given, values = self._read(arguments)
         call = Call(self.services, given, context)
-        for name, mark in self.spec.markers.items():
-            if values.get(name) is None:
-                continue
+        marked = [(n, mark) for n, mark in self.spec.markers.items() if values.get(n) is not None]
+        # All that can be refused unasked is refused before the first name is looked up.
+        for name, mark in marked:
             if isinstance(mark, When):
                 values[name] = call.time(values[name], name)
             elif isinstance(mark, Ref):
-                values[name] = await self._refer(call, name, values[name], mark, values)
+                for value in values[name] if isinstance(values[name], list) else [values[name]]:
+                    check_reference(name, value, mark.kind)
+        for name, mark in marked:
+            if isinstance(mark, Ref):
+                values[name] = await self._refer(call, values[name], mark, values)
         call.values = values
         result: Result = await self.fn(call, **values)
         return result
@@ -269,9 +277,7 @@ class TypedTool(Tool):
         return given, {name: getattr(model, name) for name in model.model_fields_set}
 
     @staticmethod
-    async def _refer(call: Call, name: str, given: Any, mark: Ref, values: dict[str, Any]) -> Any:
-        for value in given if isinstance(given, list) else [given]:
-            check_reference(name, value, mark.kind)
+    async def _refer(call: Call, given: Any, mark: Ref, values: dict[str, Any]) -> Any:
         if mark.kind == "table":
             table = await names.table_id(call.client, values["applicationId"], given)
             if table.lower() in {denied.lower() for denied in call.client.policy.denied_tables}:

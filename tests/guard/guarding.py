@@ -81,7 +81,7 @@ class Guarded:
     async def audited(self, plan_id: str | None = None) -> list[AuditLine]:
         """The lines of the audit, oldest first."""
         audit = (await self.guard()).ledger.audit
-        return list(reversed(await audit.read(1000, plan_id=plan_id)))
+        return list(audit.read(1000, plan_id=plan_id))
 
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """The stored rows of a table, by its name."""

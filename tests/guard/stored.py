@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from anyio import to_thread
 
 from losant_mcp.guard.plans import (
     Action,
@@ -102,3 +106,34 @@ async def decline(store: StateStore, plan: Plan) -> Plan:
 async def burn(store: StateStore, plan: Plan, limits: Limits = LIMITS) -> Plan:
     """The plan, running."""
     return await store.burn(plan.id, binding_digest(plan.binding), limits)
+
+
+# ---- its file ------------------------------------------------------------------------------
+
+
+async def whole_database(folder: Path) -> bytes:
+    """A database as the store leaves it, with an approved plan and a fact in it."""
+    path = folder / "whole.sqlite"
+    store = a_store(path)
+    await approve(store, await store.add_plan(a_plan(), LIMITS))
+    await store.remember("pin", "hash")
+    await store.aclose()
+    return await to_thread.run_sync(path.read_bytes)
+
+
+def write_database(path: Path, content: bytes) -> None:
+    """The file, private as the store wants it."""
+    path.write_bytes(content)
+    path.chmod(0o600)
+
+
+@contextmanager
+def edited(path: Path, content: bytes = b"") -> Iterator[sqlite3.Connection]:
+    """The connection of somebody else, committed and closed at the end."""
+    if content:
+        write_database(path, content)
+    connection = sqlite3.connect(path)
+    yield connection
+    connection.commit()
+    connection.close()
+    path.chmod(0o600)

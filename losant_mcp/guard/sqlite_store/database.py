@@ -188,24 +188,12 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         fresh = self._make_file()
-        connection = self._open()
         try:
-            if fresh:
-                # The mode is chosen once, by whoever made the file, and stays in it.
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("PRAGMA journal_mode = WAL")
-            try:
-                _try_out(connection)
-            except sqlite3.Error as error:
-                if not _stuck_in_wal(connection, error):
-                    raise
-                connection.close()
-                connection = self._open()
-                _leave_wal(connection)
-                _try_out(connection)
-        except BaseException:
-            connection.close()
-            raise
+            connection = self._open(fresh=fresh)
+        except sqlite3.Error as error:
+            if _code(error) in _TEMPORARY | _DAMAGED or not self._left_wal():
+                raise
+            connection = self._open()
         info = self._path.stat()
         self._file = info.st_dev, info.st_ino
         self._connection = connection
@@ -217,18 +205,42 @@ class Database:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, *, fresh: bool = False) -> sqlite3.Connection:
+        connection = self._bare()
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+            if fresh:
+                # The mode is chosen once, by whoever made the file, and stays in it.
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("PRAGMA journal_mode = WAL")
+            _try_out(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _bare(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
-        try:
-            for pragma in _PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}")
-        except sqlite3.Error:
-            connection.close()
-            raise
         return connection
+
+    def _left_wal(self) -> bool:
+        """Whether the file was marked for WAL, and has a rollback journal from now on.
+
+        Where a file system has no shared memory, ``PRAGMA journal_mode = WAL`` answers "wal"
+        all the same (SQLite 3.40), marks the file, and only later statements fail. A
+        connection that holds the file alone needs no shared memory; it cannot get it alone
+        while others use it, so a log that works for them is never taken away.
+        """
+        with contextlib.closing(self._bare()) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                return False
+            answer = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+            return bool(answer == "delete")
 
     def _make_file(self) -> bool:
         """Whether the file is new and empty; raises where it is not private."""
@@ -281,29 +293,6 @@ def _try_out(connection: sqlite3.Connection) -> None:
         with contextlib.suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
-
-
-def _stuck_in_wal(connection: sqlite3.Connection, error: sqlite3.Error) -> bool:
-    """Whether the file is marked for WAL, and that may be why it cannot be used.
-
-    Where a file system has no shared memory, ``PRAGMA journal_mode = WAL`` answers "wal" all
-    the same (SQLite 3.40), marks the file, and only the next statement fails.
-    """
-    if _code(error) in _TEMPORARY | _DAMAGED:
-        return False
-    try:
-        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-    except sqlite3.Error:
-        return False
-    return bool(mode == "wal")
-
-
-def _leave_wal(connection: sqlite3.Connection) -> None:
-    """Take the file back to a rollback journal; needs it alone, and no shared memory."""
-    connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-    connection.execute("PRAGMA journal_mode = DELETE").fetchall()
-    connection.execute("PRAGMA locking_mode = NORMAL")
-    connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # lets the lock go
 
 
 # ---- failures ------------------------------------------------------------------------------
