@@ -18,7 +18,7 @@ LOCK_FLAGS :=
 COMPILE := $(BIN)/python -m uv --no-config --quiet pip compile --universal --generate-hashes \
 	--python-version 3.11 --no-annotate --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help demo test nightly check bench lock clean
+.PHONY: help demo test nightly check readme bench lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,6 +38,9 @@ check: .venv/.dev ## lint, formatting, types
 	@$(BIN)/python -m ruff check
 	@$(BIN)/python -m ruff format --check
 	@$(BIN)/python -m mypy
+
+readme: .venv/.dev ## write the README's generated tables anew
+	@$(BIN)/python -m tests.readme
 
 bench: .venv/.dev ## measure and print the figures
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -19,13 +19,11 @@ CONTRACT = Path(__file__).parents[2] / "shared" / "losant-api"
 
 CONVERT = """
 import asyncio, json, sys
-import httpx
 from fastmcp import FastMCP
 
 async def main():
     document = json.load(open(sys.argv[1], encoding="utf-8"))
-    client = httpx.AsyncClient(base_url="https://api.losant.com")
-    server = FastMCP.from_openapi(document, client)
+    server = FastMCP.from_openapi(document)
     tools = [tool.to_mcp_tool() for tool in await server.list_tools()]
     facts = [
         {"name": t.name, "description": t.description, "inputSchema": t.inputSchema}

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from mcp import Client, StdioServerParameters
 
 from losant_mcp import __version__
 
@@ -81,6 +82,23 @@ def test_the_installed_command_answers_with_its_version(installed_wheel: Path) -
     """The command works from the wheel alone, outside the checkout."""
     answer = _run([installed_wheel, "--version"], cwd=installed_wheel.parent)
     assert answer.stdout.strip() == f"losant-mcp {__version__}"
+
+
+async def test_the_installed_command_serves_mcp_over_stdio(installed_wheel: Path) -> None:
+    """A client gets an answer from the wheel alone, on the sandbox that it brings along."""
+    server = StdioServerParameters(
+        command=str(installed_wheel), args=["serve", "--sandbox"], cwd=installed_wheel.parent
+    )
+    async with Client(server) as client:
+        answer = await client.call_tool("get_most_severe_event", {})
+    assert not answer.is_error
+    assert isinstance(answer.structured_content, dict)
+    assert answer.structured_content["event"]["level"] == "critical"
+
+
+def test_the_demo_needs_nothing_but_the_runtime_lock(installed_wheel: Path) -> None:
+    """The tour runs where no development tool is installed."""
+    assert "Your turn" in _run([installed_wheel, "demo"], cwd=installed_wheel.parent).stdout
 
 
 @pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda it: it.name)

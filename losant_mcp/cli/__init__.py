@@ -32,7 +32,7 @@ COMMANDS: Mapping[str, str] = {
 """Every command with its one line of help; ``losant_mcp.cli.<name>.<name>`` is the command."""
 
 
-class _Commands(click.Group):
+class Commands(click.Group):
     """Finds commands by name and loads only the one that is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -66,7 +66,7 @@ class _Commands(click.Group):
             _end_with_bug()
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="losant-mcp", message="%(prog)s %(version)s")
 def cli() -> None:
     """Let an AI assistant work with Losant's events, data tables and data.

@@ -78,5 +78,9 @@ class Screen:
         """Print why the tour ends here, to standard error."""
         click.echo(f"losant-mcp: the demo failed: {clean(text)}", err=True)
 
-    def _echo(self, text: str, *, end: bool = True, **style: Any) -> None:  # click's own styles
-        click.echo(click.style(text, **style) if self._color else text, nl=end)
+    def styled(self, text: str, **style: Any) -> str:  # click's own styles
+        """The text with escapes, where they are welcome."""
+        return click.style(text, **style) if self._color else text
+
+    def _echo(self, text: str, *, end: bool = True, **style: Any) -> None:
+        click.echo(self.styled(text, **style), nl=end)

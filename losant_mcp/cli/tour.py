@@ -105,7 +105,7 @@ async def find_most_severe(tour: Tour) -> None:
     """Show the worst new event and how many are new."""
     tour.screen.step("What is new, and what is worst?")
     found = await tour.call("get_most_severe_event")
-    expect("event" in found, "no event is new")
+    expect(found.get("event"), "no event is new")
     event = found["event"]
     tour.event_id = event["id"]
     tour.screen.result(

@@ -1,0 +1,37 @@
+"""Fixtures of the command line: a runner in this process, and logging put back afterwards."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cli.command import Run, in_process
+from tests.served import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A command sets logging up for its process; the tests share theirs."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def on_sandbox(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The served demo, as the environment's Losant."""
+    monkeypatch.setenv("LOSANT_API_URL", sandbox.url)
+    monkeypatch.setenv("LOSANT_API_TOKEN", sandbox.tokens["full"])
+    monkeypatch.setenv("LOSANT_APPLICATION_ID", sandbox.application_id)
+    return sandbox
+
+
+@pytest.fixture
+def run() -> Run:
+    """Runs a command in this process: ``run("call", "list_events")``."""
+    return in_process

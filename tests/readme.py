@@ -1,0 +1,151 @@
+"""The README's generated parts: tools, settings and help, between markers.
+
+``python -m tests.readme`` (or ``make readme``) writes them; ``test_readme`` compares. The prose
+around them is written by hand.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from losant_mcp.api.endpoint import Effect
+from losant_mcp.cli import COMMANDS, cli
+from losant_mcp.cli.options import default_text, flag
+from losant_mcp.config import Settings, is_protected, variable
+from losant_mcp.tools.listing import listed
+from losant_mcp.tools.spec import ToolSpec
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+HELP_WIDTH = 80
+
+_part = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+
+EFFECTS: Mapping[Effect, str] = {
+    Effect.READ: "reads",
+    Effect.WRITE: "creates",
+    Effect.OVERWRITE: "changes",
+    Effect.EXPORT: "exports",
+    Effect.DESTROY: "deletes",
+}
+
+
+def updated(text: str) -> str:
+    """The README with every generated part made anew."""
+    return _part.sub(lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", text)
+
+
+def parts_of(text: str) -> list[str]:
+    """The names of the generated parts in a README, in their order."""
+    return [match[2] for match in _part.finditer(text)]
+
+
+def tools() -> str:
+    """All tools as a table for each toolset."""
+    lines = []
+    toolset = ""
+    for spec in listed(Settings()):
+        if spec.toolset != toolset:
+            toolset = spec.toolset
+            lines += [
+                "",
+                f"**{toolset}**",
+                "",
+                "| tool | what it does | effect | Losant's actions |",
+                "|---|---|---|---|",
+            ]
+        lines.append(_tool(spec))
+    return "\n".join([*lines, ""])
+
+
+def _tool(spec: ToolSpec) -> str:
+    actions = ", ".join(f"`{endpoint.id}`" for endpoint in spec.endpoints)
+    what = spec.description.replace("|", "\\|").replace("*", "\\*")
+    return f"| `{spec.name}` | {what} | {EFFECTS[spec.effect]} | {actions} |"
+
+
+def settings() -> str:
+    """All settings as a table."""
+    lines = [
+        "",
+        "| variable | flag | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    unused = without_effect()
+    for name, field in Settings.model_fields.items():
+        marks = "\\*" if is_protected(name) else ""
+        later = " Has no effect yet." if name in unused else ""
+        default = default_text(field)
+        shown = f"`{default}`" if default else ""
+        meaning = f"{field.description}{later}".replace("|", "\\|")
+        lines.append(f"| `{variable(name)}`{marks} | `{flag(name)}` | {shown} | {meaning} |")
+    return "\n".join([*lines, ""])
+
+
+def without_effect() -> set[str]:
+    """The settings that no module of a running server reads.
+
+    So the README does not claim more than is there: a module that nothing imports does nothing.
+    """
+    sources = [path.read_text(encoding="utf-8") for path in _reached("losant_mcp.cli.serve")]
+    return {
+        name
+        for name in Settings.model_fields
+        if not any(re.search(rf"settings\.{name}\b", source) for source in sources)
+    }
+
+
+def _reached(start: str) -> set[Path]:
+    """The files of all our modules that a module imports, directly or not, early or late."""
+    found: dict[str, Path] = {}
+    left = [start]
+    while left:
+        name = left.pop()
+        path = _file(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                left += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                left += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return set(found.values())
+
+
+def _file(module: str) -> Path | None:
+    place = ROOT.joinpath(*module.split("."))
+    candidates = (place.with_suffix(".py"), place / "__init__.py")
+    ours = module.startswith("losant_mcp.")
+    return next((path for path in candidates if ours and path.is_file()), None)
+
+
+def commands() -> str:
+    """The help of the command line and of each command, without the settings."""
+    return "\n".join(_help(*words) for words in ((), *((name,) for name in COMMANDS)))
+
+
+def _help(*words: str) -> str:
+    arguments = [*words, "--help"]
+    answer = CliRunner().invoke(
+        cli, arguments, prog_name="losant-mcp", terminal_width=HELP_WIDTH, catch_exceptions=False
+    )
+    text, has_settings, _ = answer.stdout.partition("\nSettings (")
+    more = "\nSettings: a flag for each of the table above.\n" if has_settings else ""
+    return f"```text\n$ losant-mcp {' '.join(arguments)}\n{text}{more}```\n"
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "tools": tools,
+    "settings": settings,
+    "commands": commands,
+}
+
+
+if __name__ == "__main__":
+    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
