@@ -10,6 +10,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from pydantic import SecretStr
 
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
+from losant_mcp.guard.door import GuardDoor
 from losant_mcp.policy import Policy
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.server import SandboxServer
@@ -107,7 +109,7 @@ def mode(request: pytest.FixtureRequest) -> Mode:
 
 
 @pytest.fixture
-async def connect(sandbox: Sandbox, mode: Mode) -> AsyncIterator[Connect]:
+async def connect(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[Connect]:
     """Makes real MCP clients of real servers, in memory, over the sandbox's real HTTP."""
     async with AsyncExitStack() as stack:
 
@@ -125,6 +127,7 @@ async def connect(sandbox: Sandbox, mode: Mode) -> AsyncIterator[Connect]:
                     "api_token": SecretStr(sandbox.tokens[token]),
                     "api_url": sandbox.url,
                     "application_id": sandbox.application_id if bound else None,
+                    "state_dir": tmp_path / "state",
                     **settings,
                 }
             )
@@ -139,7 +142,9 @@ async def connect(sandbox: Sandbox, mode: Mode) -> AsyncIterator[Connect]:
             )
             await stack.enter_async_context(losant)
             losant.policy = await resolve_denied(made, losant)
-            server = build_server(made, losant, now=now, job_seconds=job_seconds)
+            door = GuardDoor(made, losant)
+            stack.push_async_callback(door.aclose)
+            server = build_server(made, losant, guard=door, now=now, job_seconds=job_seconds)
             return await stack.enter_async_context(Client(server, mode=mode))
 
         yield connect

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -15,10 +15,12 @@ from anyio.to_thread import run_sync
 from pydantic import SecretStr
 
 from losant_mcp.cli import logs
+from losant_mcp.cli.approving import approval_pages, private_folder
 from losant_mcp.cli.options import Source
 from losant_mcp.client import AsgiApp, LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
+from losant_mcp.guard.door import GuardDoor
 from losant_mcp.server import LosantServer, build_server, policy_of, resolve_denied
 
 if TYPE_CHECKING:
@@ -58,8 +60,8 @@ async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Conne
             hint="Set LOSANT_API_TOKEN, or try `losant-mcp serve --sandbox`: it needs no account.",
         )
     client = LosantClient(settings.api_token, base_url=settings.api_url, policy=policy_of(settings))
-    async with client:
-        yield await _build(settings, client)
+    async with client, _build(settings, client) as connection:
+        yield connection
 
 
 @asynccontextmanager
@@ -73,10 +75,14 @@ async def _connect_sandbox(source: Source, least: int) -> AsyncIterator[Connecti
     source.settings()  # a wrong setting is told before a database is made
     store = open_store(source.database)
     seeding = Thread(target=seed, args=(store,), name="seed", daemon=True)
+    stack = ExitStack()
     try:
         token = SecretStr(mint(store, APPLICATION_ID, demo_id("device", 1))["full"])
+        # What is only in memory has backups and plans that are gone with it, too.
+        fleeting = source.database is None and source.settings().state_dir is None
+        state = {"state_dir": stack.enter_context(private_folder())} if fleeting else {}
         settings = source.settings(
-            api_token=token, api_url=SANDBOX_URL, application_id=APPLICATION_ID
+            api_token=token, api_url=SANDBOX_URL, application_id=APPLICATION_ID, **state
         )
         logs.configure(settings, least=least)
         # A client sees the tools while the demo is still being written; its first call waits.
@@ -87,12 +93,13 @@ async def _connect_sandbox(source: Source, least: int) -> AsyncIterator[Connecti
             policy=policy_of(settings),
             base_url=SANDBOX_URL,
         )
-        async with client:
-            yield await _build(settings, client)
+        async with client, _build(settings, client) as connection:
+            yield connection
     finally:
         if seeding.ident is not None:
             seeding.join()
         store.close()
+        stack.close()
 
 
 def _after(thread: Thread, app: AsgiApp) -> AsgiApp:
@@ -117,6 +124,12 @@ def open_store(path: Path | None) -> Store:
         ) from None
 
 
-async def _build(settings: Settings, client: LosantClient) -> Connection:
+@asynccontextmanager
+async def _build(settings: Settings, client: LosantClient) -> AsyncIterator[Connection]:
     client.policy = await resolve_denied(settings, client)
-    return Connection(settings, client, build_server(settings, client))
+    async with approval_pages(settings) as pages:
+        door = GuardDoor(settings, client, page=pages)
+        try:
+            yield Connection(settings, client, build_server(settings, client, guard=door))
+        finally:
+            await door.aclose()

@@ -15,6 +15,7 @@ import anyio
 from mcp import MCPError
 from mcp.types import InputRequiredResult
 
+from losant_mcp.api.endpoint import Effect
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.errors import Refused
@@ -37,6 +38,7 @@ from losant_mcp.guard.run_restore import restore_draft
 from losant_mcp.guard.store import BudgetSpent, Limits, NotOpen
 from losant_mcp.guard.ways import Answer, Returned
 from losant_mcp.guard.wording import counted, is_yes
+from losant_mcp.policy import ALLOWED_EFFECTS
 
 UNASKED_OVERWRITES = 8
 """An hour's overwrites that nobody was asked about: as many times ``confirm_above``."""
@@ -80,6 +82,7 @@ class Gate:
                 f"{request.operation.action} is blocked: nobody may confirm it here.",
                 hint="A person can set LOSANT_MCP_CONFIRM=human.",
             )
+        self._check_access(request.operation)
         if (returned := request.client.returned) is not None:
             return await self._returned(request, returned)
         if request.approval_id is not None:
@@ -90,6 +93,17 @@ class Gate:
         if self._settings.confirm == "preview":
             self._check_preview(request.operation, draft)
         return await self._ask(request, await self._propose(request, draft))
+
+    def _check_access(self, operation: Operation) -> None:
+        """Nobody is asked about what may not go whatever they say. Raises Refused."""
+        destroys = operation.action.startswith(("delete_", "truncate_", "remove_"))
+        effect = Effect.DESTROY if destroys else Effect.OVERWRITE
+        access = self._client.policy.access
+        if effect not in ALLOWED_EFFECTS[access]:
+            raise Refused(
+                f"{operation.action} is refused: access is {access}.",
+                hint="A person can set LOSANT_MCP_ACCESS and restart.",
+            )
 
     async def _draft(self, operation: Operation) -> Draft:
         if operation.action != "restore_backup":
@@ -252,6 +266,7 @@ class Gate:
         A person is asked where ``ask`` says so, and once the hour's unasked changes are many.
         """
         operation = request.operation
+        self._check_access(operation)
         asked = ask or request.client.returned is not None or request.approval_id is not None
         if not asked:
             try:

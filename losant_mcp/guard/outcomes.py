@@ -7,13 +7,26 @@ from datetime import UTC, datetime
 from typing import Any
 
 from losant_mcp.errors import describe
-from losant_mcp.guard.plans import Plan
+from losant_mcp.guard.plans import Action, Plan
 from losant_mcp.guard.running import Drifted, Ran, Stopped
 from losant_mcp.guard.wording import counted, shown_name
 
 Outcome = dict[str, Any]
 
 _NOTHING = "Nothing was changed."
+
+_NOUNS: Mapping[Action, str] = {
+    "delete_event": "event",
+    "delete_events": "event",
+    "update_event": "event",
+    "update_events": "event",
+    "delete_row": "row",
+    "delete_rows": "row",
+    "truncate_rows": "row",
+    "update_row": "row",
+    "update_data_table": "table",
+    "add_data_table_column": "column",
+}
 
 _ENDS = {
     "declined": f"The person said no. {_NOTHING} Do not ask again unless they ask for it.",
@@ -68,7 +81,8 @@ def of_run(plan: Plan, ran: Ran) -> Outcome:
     done = ran.removed or ran.changed
     did = "removed" if plan.destroys else "changed"
     word = "restored" if plan.operation.action == "restore_backup" else did
-    sentences = [f"{counted(done, 'object')} {word}."]
+    noun = _NOUNS.get(plan.operation.action, "object")
+    sentences = [f"{counted(done, noun)} {'was' if done == 1 else 'were'} {word}."]
     if ran.kept:
         sentences.append(f"{counted(ran.kept, 'object')} changed since the plan and was kept.")
     if ran.gone:

@@ -63,11 +63,11 @@ class Guarded:
     async def connect(self, answer: Answer | None = None) -> Client:
         """A client whose person answers so; without an answer it has no forms."""
 
-        async def ask(_: ClientRequestContext, asked: ElicitRequestParams) -> ElicitResult:
-            assert isinstance(asked, ElicitRequestFormParams)
+        async def ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+            assert isinstance(params, ElicitRequestFormParams)
             assert answer is not None
-            self.questions.append((asked.message, dict(asked.requested_schema)))
-            return answer(asked.message, dict(asked.requested_schema))
+            self.questions.append((params.message, dict(params.requested_schema)))
+            return answer(params.message, dict(params.requested_schema))
 
         client = Client(
             self.server, mode=self.mode, elicitation_callback=ask if answer is not None else None

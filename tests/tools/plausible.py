@@ -1,4 +1,7 @@
-"""For every tool, arguments that a model could well send; on the demo, each of them works."""
+"""For every tool, arguments that a model could well send; on the demo, each of them works.
+
+But for restore_backup: at first there is nothing to restore.
+"""
 
 from __future__ import annotations
 
@@ -88,6 +91,9 @@ def arguments(ids: Ids) -> Mapping[str, dict[str, Any]]:
         "list_devices": {"query": {"name": {"$startsWith": "Alder"}}},
         "get_device": {"deviceId": PUMP},
         "list_jobs": {"query": {"status": "completed"}},
+        "list_backups": {},
+        "restore_backup": {"backupId": "bak_" + "a" * 26},
+        "get_server_status": {},
     }
 
 
@@ -100,4 +106,7 @@ GUARDED = {
     "delete_rows": "dataTableRows.delete",
     "truncate_rows": "dataTableRows.truncate",
 }
-"""The tools that destroy, and the endpoint that does it."""
+"""The tools that destroy, and the endpoint that does it; without a person's yes it is not asked."""
+
+UNASKED = {*GUARDED, "restore_backup", "list_backups", "get_server_status"}
+"""The tools of which such a call asks Losant for nothing but what planning reads."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from mcp import Client, MCPError
 from pydantic import SecretStr
@@ -11,7 +13,7 @@ from losant_mcp.client import LosantClient
 from losant_mcp.config import TOOLSETS, Settings
 from losant_mcp.policy import Policy
 from losant_mcp.server import build_server
-from losant_mcp.tools.listing import why_not
+from losant_mcp.tools.availability import why_not
 from losant_mcp.tools.spec import TOOLS, ToolSpec
 from tests.calling import Connect, Mode, stored
 from tests.served import Sandbox
@@ -73,12 +75,16 @@ async def test_the_access_decides_what_is_listed(connect: Connect, access: str) 
 
 
 async def test_the_lock_holds_where_a_tool_is_listed_by_mistake(
-    sandbox: Sandbox, mode: Mode
+    sandbox: Sandbox, mode: Mode, tmp_path: Path
 ) -> None:
     """Below a server that lists everything, a client that may only read sends reads."""
     before = stored(sandbox)
     watch = Watch()
-    everything = Settings(application_id=sandbox.application_id)
+    everything = Settings(
+        api_token=SecretStr(sandbox.tokens["full"]),
+        application_id=sandbox.application_id,
+        state_dir=tmp_path / "state",
+    )
     async with (
         LosantClient(
             SecretStr(sandbox.tokens["full"]),

@@ -55,6 +55,11 @@ DESIGN = {
         "get_device": ("READ", "device.get"),
         "list_jobs": ("READ", "applicationJobLogs.get applicationJobLog.get"),
     },
+    "safety": {
+        "list_backups": ("READ", ""),
+        "restore_backup": ("OVERWRITE", "dataTableRows.post"),
+        "get_server_status": ("READ", ""),
+    },
 }
 HINTS = {
     # read only, destructive, idempotent
@@ -100,7 +105,7 @@ def test_the_hints_follow_from_the_gravest_endpoint(spec: ToolSpec) -> None:
 def test_a_tool_that_only_reads_declares_only_reads(spec: ToolSpec) -> None:
     """A lookup beside the tool's own endpoints never makes it graver."""
     effects = {endpoint.effect for endpoint in spec.reach}
-    assert (effects == {Effect.READ}) == (spec.effect is Effect.READ)
+    assert (effects <= {Effect.READ}) == (spec.effect is Effect.READ)
 
 
 @pytest.mark.parametrize("spec", TOOLS.values(), ids=lambda spec: spec.name)

@@ -6,9 +6,9 @@ import pytest
 
 from losant_mcp.api.endpoint import Effect
 from losant_mcp.tools.spec import TOOLS
-from tests.calling import Connect, text_of
+from tests.calling import Connect, content, text_of
 from tests.served import Sandbox
-from tests.tools.plausible import GUARDED, arguments, ids_in
+from tests.tools.plausible import GUARDED, UNASKED, arguments, ids_in
 from tests.tools.watching import Watch
 
 
@@ -16,15 +16,21 @@ from tests.tools.watching import Watch
 async def test_a_tool_asks_only_what_it_declares(
     connect: Connect, sandbox: Sandbox, name: str
 ) -> None:
-    """Every request is for a declared endpoint, and the tool's own one is among them."""
+    """Every request is for a declared endpoint, and the tool's own one is among them, but for
+    what waits for a person's yes.
+    """
     watch = Watch()
     client = await connect(transport=watch)
     answer = await client.call_tool(name, arguments(ids_in(sandbox.store))[name])
-    assert answer.is_error == (name in GUARDED), text_of(answer)
+    assert answer.is_error == (name == "restore_backup"), text_of(answer)
+    if name in GUARDED:
+        assert content(answer)["status"] == "approval_required"
     spec = TOOLS[name]
     sent = {endpoint.id for endpoint in watch.sent}
     assert sent <= {endpoint.id for endpoint in spec.reach}
-    if name not in GUARDED:
+    if name in UNASKED:
+        assert {e.effect for e in watch.sent} <= {Effect.READ}
+    else:
         assert {e.effect for e in watch.sent} >= {spec.effect}
 
 
