@@ -53,6 +53,7 @@ OWNERS: dict[str, set[str]] = {
     "starlette": {"sandbox", "http"},
     "uvicorn": {"sandbox", "http"},
     "duckdb": {"analysis"},
+    "jinja2": {"http"},
     # What Losant says is told without MCP.
     "mcp": set(MAY_IMPORT) - {"errors", "api"},
 }

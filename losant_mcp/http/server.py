@@ -1,0 +1,101 @@
+"""A web server inside the process that serves MCP: on this machine only, quiet, quickly gone."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from collections.abc import Generator
+
+import anyio
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from losant_mcp.http.approvals import Approvals
+
+HOST = "127.0.0.1"
+
+_PATIENCE = 0.45
+"""Seconds for answers that are on their way when the server ends; then they are cut off."""
+
+log = logging.getLogger(__name__)
+
+
+class LoopbackServer:
+    """Listens on a free port from the beginning; what comes before ``serve`` waits."""
+
+    def __init__(self) -> None:
+        self._socket = _listen()
+        self.host = f"{HOST}:{self._socket.getsockname()[1]}"
+        self._app: Approvals | None = None
+        self._stopped = anyio.Event()
+        self._server = _Server(
+            uvicorn.Config(
+                self._dispatch,
+                loop="asyncio",
+                http="h11",
+                ws="none",
+                interface="asgi3",
+                lifespan="off",
+                # A header that somebody else sets must not change who asks, or for which host.
+                proxy_headers=False,
+                log_config=None,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                # Without a date, two misses are the same to the byte.
+                date_header=False,
+                limit_concurrency=100,
+                h11_max_incomplete_event_size=16 * 1024,
+                timeout_graceful_shutdown=1,
+            )
+        )
+
+    async def serve(self, app: Approvals) -> None:
+        """Serve until ``stop``. A server that cannot go on ends alone: MCP goes on."""
+        self._app = app
+        try:
+            await self._server.serve(sockets=[self._socket])
+        except OSError as error:
+            log.warning("the approval page is gone: %s", error.strerror)
+        finally:
+            self._socket.close()
+            self._stopped.set()
+
+    async def stop(self) -> None:
+        """End ``serve``, within a second even where requests hang."""
+        self._server.should_exit = True
+        with anyio.move_on_after(_PATIENCE):
+            await self._stopped.wait()
+            return
+        self._server.force_exit = True
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
+        with anyio.move_on_after(_PATIENCE):
+            await self._stopped.wait()
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self._app is not None, "serve() sets it before a request is read"
+        await self._app(scope, receive, send)
+
+
+def _listen() -> socket.socket:
+    # Protocol TCP, named: with 0 asyncio leaves Nagle's algorithm on, 40 ms a request on Linux.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets a stranger share a port otherwise
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    try:
+        listener.bind((HOST, 0))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves signals to the command it runs in."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield

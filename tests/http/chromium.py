@@ -1,0 +1,88 @@
+"""A real Chromium, driven by Playwright: the system's own, with a fresh profile for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = (
+    "--no-sandbox",  # a container's root has no other way
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SCREENSHOTS = Path(__file__).parents[2] / ".build" / "screenshots"
+
+EXECUTABLE = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+needs_chromium = pytest.mark.skipif(
+    EXECUTABLE is None, reason="no Chromium here; CHROMIUM names one that PATH does not find"
+)
+
+Scheme = Literal["light", "dark"]
+
+
+@asynccontextmanager
+async def launched() -> AsyncIterator[Browser]:
+    """Chromium without a window, with a data folder of its own."""
+    assert EXECUTABLE is not None, "guarded by needs_chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=EXECUTABLE, headless=True, args=list(FLAGS)
+        )
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def window(
+    browser: Browser, scheme: Scheme = "light", *, width: int = 860, scripts: bool = False
+) -> AsyncIterator[Page]:
+    """A page with cookies of its own.
+
+    Its messages must be empty at the end: a violated policy, or anything that is not there.
+    ``scripts`` lets a test run its own beside the page, which has none.
+    """
+    context = await browser.new_context(
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
+        bypass_csp=scripts,
+        timezone_id="Europe/Berlin",
+    )
+    page = await context.new_page()
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    yield page
+    await context.close()
+    assert messages == []
+
+
+async def picture(page: Page, name: str) -> None:
+    """Keep how the whole page looks, to be looked at by a person."""
+    await page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+async def barriers(page: Page) -> list[tuple[str, Any]]:
+    """What axe-core finds: the rule, and where."""
+    results = await Axe().run(page)
+    found = results.response["violations"]
+    return [(rule["id"], [node["html"][:100] for node in rule["nodes"]]) for rule in found]
+
+
+async def focused(page: Page) -> str:
+    """What the keyboard is on: the text of a button, the name of a field."""
+    script = "(e => e.name || e.getAttribute('role') || e.textContent)(document.activeElement)"
+    return str(await page.evaluate(script)).strip()
