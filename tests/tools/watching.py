@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import httpx
 
@@ -37,6 +38,12 @@ class Watch(httpx.AsyncBaseTransport):
     def sent_ids(self) -> list[str]:
         """The operations by id, in their order."""
         return [endpoint.id for endpoint in self.sent]
+
+    def carried(self, text: str) -> bool:
+        """Whether some request had this text in its parameters or its body."""
+        return any(quote(text, safe="") in query for query in self.queries) or any(
+            text.encode() in body for body in self.bodies
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Note the request and send it."""
