@@ -23,7 +23,7 @@ def demo() -> None:
     """Take a tour on the embedded sandbox; no account needed.
 
     An MCP client starts `losant-mcp serve --sandbox` and asks what an operator would ask after
-    a bad night. It takes a few seconds and changes nothing.
+    a bad night, and then tries to empty a table. It takes a few seconds and leaves nothing behind.
     """
     screen = Screen(color=sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     screen.title(f"losant-mcp {__version__}: what an AI assistant sees of Losant")
@@ -41,18 +41,21 @@ async def _tour(screen: Screen) -> bool:
     # Loaded after the first lines are on the screen: the SDK takes a second.
     from mcp import Client, MCPError, StdioServerParameters
 
-    from losant_mcp.cli.tour import STEPS, Failed, Tour
+    from losant_mcp.cli.person import Person
+    from losant_mcp.cli.steps import STEPS
+    from losant_mcp.cli.tour import Failed, Tour
 
     started = perf_counter()
     server = StdioServerParameters(command=sys.executable, args=ARGUMENTS)
+    person = Person(screen)
     problem = ""
     try:
-        async with Client(server, read_timeout_seconds=30) as client:
+        async with Client(server, read_timeout_seconds=30, elicitation_callback=person) as client:
             screen.result(
                 f"Connected in {perf_counter() - started:.1f} s,"
                 f" protocol {client.protocol_version}."
             )
-            tour = Tour(client, screen)
+            tour = Tour(client, screen, person)
             try:
                 for step in STEPS:
                     await step(tour)

@@ -1,4 +1,4 @@
-"""The steps of the tour, one function each, in the order of ``STEPS``.
+"""The steps of the tour, one function each; their order is in ``steps``.
 
 A step asks through the MCP client and shows what a model would see. Whatever is not as it should
 be raises ``Failed``, so that a broken demo is a failed command.
@@ -21,6 +21,7 @@ from typing import Any
 from mcp import Client
 from mcp.types import CallToolResult, TextContent, Tool
 
+from losant_mcp.cli.person import Person
 from losant_mcp.cli.screen import Screen
 
 CHARACTERS_PER_TOKEN = 4
@@ -37,7 +38,9 @@ class Tour:
 
     client: Client
     screen: Screen
+    person: Person
     event_id: str = ""
+    backup_id: str = ""
 
     async def call(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """Show a call, make it, and return its result. Raises Failed where it is an error."""
@@ -174,17 +177,6 @@ async def ask_table(tour: Tour) -> None:
     )
 
 
-async def try_to_delete(tour: Tour) -> None:
-    """Show that a model cannot delete on its own."""
-    tour.screen.step("And if the model tries to delete?")
-    answer = await tour.ask("delete_rows", dataTableId="assets", query={"kind": "fan"})
-    expect(answer.is_error, "a deletion was not refused")
-    tour.screen.result(text_of(answer), good=False)
-    count = await tour.call("query_rows", dataTableId="assets", query={}, countOnly=True)
-    expect(count["total"] == 200, "rows are gone")
-    tour.screen.result(f"All {count['total']} rows are still there.")
-
-
 async def go_on(tour: Tour) -> None:
     """Say what to do next, in commands that work as they stand."""
     tour.screen.step("Your turn")
@@ -210,14 +202,3 @@ def own_command(*, absolute: bool = False) -> str:
         near = not absolute and started.absolute().is_relative_to(here)
         words = [str(started.absolute().relative_to(here) if near else started.absolute())]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
-
-
-STEPS: tuple[Step, ...] = (
-    list_tools,
-    find_most_severe,
-    list_events,
-    read_event,
-    ask_table,
-    try_to_delete,
-    go_on,
-)

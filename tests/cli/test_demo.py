@@ -6,9 +6,11 @@ import click
 import pytest
 
 from losant_mcp.cli import demo
+from losant_mcp.cli.person import Person
 from losant_mcp.cli.screen import WIDTH, Screen
+from losant_mcp.cli.steps import STEPS
 from losant_mcp.cli.table import display_width
-from losant_mcp.cli.tour import STEPS, Failed, Tour, find_most_severe
+from losant_mcp.cli.tour import Failed, Tour, find_most_severe
 from tests.calling import Connect
 from tests.cli.command import Run, as_process
 from tests.served import Sandbox
@@ -29,7 +31,9 @@ def test_the_tour_runs_to_its_end() -> None:
     ]
     assert not too_wide
     assert "Alder Street Pump 1" in ended.stdout
-    assert "All 200 rows are still there." in ended.stdout
+    assert "closed without an answer. Nothing was changed." in ended.stdout
+    assert ended.stdout.count("parts has 300 rows.") == 2
+    assert ended.stdout.count("parts has 0 rows.") == 1
 
 
 def test_a_server_that_does_not_start_is_a_failed_demo(
@@ -48,7 +52,8 @@ async def test_a_step_that_finds_nothing_fails(connect: Connect, sandbox: Sandbo
     with sandbox.store.transaction(write=True) as db:
         db.execute("DELETE FROM events")
     with pytest.raises(Failed, match="no event is new"):
-        await find_most_severe(Tour(client, Screen(color=False)))
+        screen = Screen(color=False)
+        await find_most_severe(Tour(client, screen, Person(screen)))
 
 
 @pytest.mark.parametrize("color", [False, True])
