@@ -44,8 +44,8 @@ class Output:
     def __init__(self, path: Path, backup_id: str, key: bytes | None) -> None:
         self.path = path
         self.count = 0
-        self.bytes = 0
-        self.stored_bytes = 0
+        self.size = 0
+        self.stored_size = 0
         self.newest: str | None = None
         self._newest_at: datetime | None = None
         self._hash = sha256()
@@ -81,8 +81,8 @@ class Output:
         text = json.dumps(item, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         # What Losant once sent is kept to the last character, lone surrogates included.
         line = text.encode("utf-8", "surrogatepass") + b"\n"
-        self.bytes += len(line)
-        if len(line) > LONGEST_LINE or self.bytes > MOST_BYTES:
+        self.size += len(line)
+        if len(line) > LONGEST_LINE or self.size > MOST_BYTES:
             raise TooLarge("the data is larger than a backup can be")
         return line
 
@@ -111,7 +111,7 @@ class Output:
             raise OSError("the backup was given up")
         durable.write_all(self._descriptor, data)
         self._hash.update(data)
-        self.stored_bytes += len(data)
+        self.stored_size += len(data)
 
     def finish(self) -> None:
         """Everything is on the disk, still under its temporary name."""
@@ -158,9 +158,9 @@ class Input:
     def check(self) -> None:
         """Read all of it once: sizes, checksum, and that every line is an object."""
         manifest = self._manifest
-        if manifest.bytes > MOST_BYTES:
+        if manifest.size > MOST_BYTES:
             raise self._damaged("it claims to be larger than a backup can be")
-        if os.fstat(self._file.fileno()).st_size != manifest.stored_bytes:
+        if os.fstat(self._file.fileno()).st_size != manifest.stored_size:
             raise self._damaged("its file has another size than it was written with")
         digest = sha256()
         for chunk in self._stored():
@@ -199,7 +199,7 @@ class Input:
         number = total = 0
         for data in self._plain():
             total += len(data)
-            if total > self._manifest.bytes:
+            if total > self._manifest.size:
                 raise self._damaged("it holds more than its manifest says")
             *whole, pending = (pending + data).split(b"\n")
             if len(pending) > LONGEST_LINE:
@@ -207,7 +207,7 @@ class Input:
             for line in whole:
                 number += 1
                 yield self._parsed(line), len(line)
-        if pending or total != self._manifest.bytes or number != self._manifest.lines:
+        if pending or total != self._manifest.size or number != self._manifest.lines:
             raise self._damaged("it holds less than its manifest says")
 
     def _parsed(self, line: bytes) -> JsonObject:

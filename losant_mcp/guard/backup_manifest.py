@@ -110,7 +110,7 @@ _Count = Annotated[int, Field(ge=0)]
 
 
 class Manifest(BaseModel):
-    """A backup that is complete. ``bytes`` and ``lines`` are those of the data uncompressed."""
+    """A backup that is complete. ``size`` (bytes) and ``lines`` are of the data uncompressed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -129,8 +129,8 @@ class Manifest(BaseModel):
     has_change: bool = False
     """Whether the first line of the data is what was written over the objects."""
     count: _Count
-    bytes: _Count
-    stored_bytes: _Count
+    size: _Count
+    stored_size: _Count
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     """Of the file as it is stored: compressed and, where there is a key, encrypted."""
     newest: str | None = None

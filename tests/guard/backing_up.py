@@ -90,6 +90,11 @@ async def tables_of(client: LosantClient, application_id: str) -> list[DataTable
 def contents(items: Items, *, without: Sequence[str]) -> list[list[tuple[str, str]]]:
     """The objects without these fields, as a list that does not depend on their order."""
     return sorted(
-        sorted((name, repr(value)) for name, value in item.items() if name not in without)
+        sorted((name, _told(value)) for name, value in item.items() if name not in without)
         for item in items
     )
+
+
+def _told(value: Any) -> str:
+    # JSON has one kind of number: 5 and 5.0 are the same cell.
+    return repr(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -302,5 +302,5 @@ async def test_data_is_compressed_json_that_any_tool_reads(tmp_path: Path) -> No
     manifest = await backups.keep(draft(), chunks_of(ROWS[:20]))
     stored = (tmp_path / f"{manifest.id}.jsonl.gz").read_bytes()
     lines = zlib.decompress(stored, 31).splitlines()
-    assert len(stored) == manifest.stored_bytes
+    assert len(stored) == manifest.stored_size
     assert [json.loads(line)["id"] for line in lines] == [row["id"] for row in ROWS[:20]]

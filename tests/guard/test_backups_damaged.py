@@ -89,15 +89,15 @@ def _bomb() -> bytes:
     [
         # What the manifest of 3,000 rows allows is exceeded long before its end.
         (_bomb(), {}),
-        (_bomb(), {"count": 1, "bytes": 10}),
-        (gzip.compress(b"x" * 1000), {"count": 1, "bytes": 1000}),
-        (gzip.compress(b"[]\n"), {"count": 1, "bytes": 3}),
-        (gzip.compress(b'{"id":"1"}\n' * 2), {"count": 1, "bytes": 22}),
-        (gzip.compress(b'{"id":"1"}\n' * 2), {"count": 3, "bytes": 22}),
-        (gzip.compress(b'{"id":"1"}\n') * 2, {"count": 2, "bytes": 22}),
-        (gzip.compress(b'{"id":"1"}\n')[:-8], {"count": 1, "bytes": 11}),
-        (b"no gzip at all", {"count": 1, "bytes": 11}),
-        (gzip.compress(b'{"a":' * 50_000 + b"\n"), {"count": 1, "bytes": 250_001}),
+        (_bomb(), {"count": 1, "size": 10}),
+        (gzip.compress(b"x" * 1000), {"count": 1, "size": 1000}),
+        (gzip.compress(b"[]\n"), {"count": 1, "size": 3}),
+        (gzip.compress(b'{"id":"1"}\n' * 2), {"count": 1, "size": 22}),
+        (gzip.compress(b'{"id":"1"}\n' * 2), {"count": 3, "size": 22}),
+        (gzip.compress(b'{"id":"1"}\n') * 2, {"count": 2, "size": 22}),
+        (gzip.compress(b'{"id":"1"}\n')[:-8], {"count": 1, "size": 11}),
+        (b"no gzip at all", {"count": 1, "size": 11}),
+        (gzip.compress(b'{"a":' * 50_000 + b"\n"), {"count": 1, "size": 250_001}),
     ],
 )
 async def test_a_file_whose_checksum_fits_is_refused_for_its_content(
@@ -106,7 +106,7 @@ async def test_a_file_whose_checksum_fits_is_refused_for_its_content(
     """Bombs, wrong counts and sizes, second members and broken lines are found before the end."""
     backups, manifest, path = await _kept(tmp_path)
     path.write_bytes(data)
-    fitting = {"sha256": sha256(data).hexdigest(), "stored_bytes": len(data), **given}
+    fitting = {"sha256": sha256(data).hexdigest(), "stored_size": len(data), **given}
     manifest = await _rewritten(backups, tmp_path, manifest, **fitting)
     with pytest.raises(BackupDamaged):
         async with backups.open(manifest):
@@ -116,7 +116,7 @@ async def test_a_file_whose_checksum_fits_is_refused_for_its_content(
 async def test_a_manifest_that_claims_too_much_is_refused(tmp_path: Path) -> None:
     """A size beyond the hard limit is refused, whatever the file holds."""
     backups, manifest, _ = await _kept(tmp_path)
-    manifest = await _rewritten(backups, tmp_path, manifest, bytes=backup_file.MOST_BYTES + 1)
+    manifest = await _rewritten(backups, tmp_path, manifest, size=backup_file.MOST_BYTES + 1)
     with pytest.raises(BackupDamaged):
         async with backups.open(manifest):
             raise AssertionError
@@ -154,7 +154,7 @@ async def test_the_data_of_another_backup_is_not_taken(tmp_path: Path) -> None:
     _, other, other_path = await _kept(tmp_path, key=KEY)
     path.write_bytes(other_path.read_bytes())
     forged = await _rewritten(
-        backups, tmp_path, manifest, sha256=other.sha256, stored_bytes=other.stored_bytes
+        backups, tmp_path, manifest, sha256=other.sha256, stored_size=other.stored_size
     )
     with pytest.raises(WrongBackupKey):
         async with backups.open(forged):
