@@ -51,8 +51,8 @@ async def test_a_step_that_finds_nothing_fails(connect: Connect, sandbox: Sandbo
     client = await connect()
     with sandbox.store.transaction(write=True) as db:
         db.execute("DELETE FROM events")
+    screen = Screen(color=False)
     with pytest.raises(Failed, match="no event is new"):
-        screen = Screen(color=False)
         await find_most_severe(Tour(client, screen, Person(screen)))
 
 
