@@ -9,18 +9,14 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Figure:
-    """``ours`` and ``alternative`` share a unit; ``limit`` is what ``judged`` may come to.
-
-    ``judged`` is which number the goal is about: ours, ours over the alternative, or ours minus
-    the alternative.
-    """
+    """``ours`` and ``alternative`` share a unit; ``limit`` is what ``judged`` may come to."""
 
     what: str
     unit: str
     ours: float | None
     alternative: float | None = None
     alternative_name: str = ""
-    judged: Literal["ours", "ratio", "difference"] = "ours"
+    judged: Literal["ours", "ratio"] = "ours"
     limit: float | None = None
     note: str = ""
 
@@ -36,11 +32,7 @@ class Figure:
         """Whether the goal is met; None where there is no goal or nothing was measured."""
         if self.limit is None or self.ours is None:
             return None
-        value: float | None = self.ours
-        if self.judged == "ratio":
-            value = self.ratio
-        elif self.judged == "difference":
-            value = None if self.alternative is None else self.ours - self.alternative
+        value = self.ratio if self.judged == "ratio" else self.ours
         return None if value is None else value <= self.limit
 
     @property
@@ -48,8 +40,8 @@ class Figure:
         """The goal in words, with the verdict."""
         if self.limit is None:
             return ""
-        prefix = {"ours": "", "ratio": "ratio ", "difference": "difference "}[self.judged]
-        unit = "" if self.judged == "ratio" else f" {self.unit}"
+        is_ratio = self.judged == "ratio"
+        prefix, unit = ("ratio ", "") if is_ratio else ("", f" {self.unit}")
         verdict = {True: "met", False: "MISSED", None: "not measured"}[self.met]
         return f"{prefix}<= {self.limit:,g}{unit}: {verdict}"
 

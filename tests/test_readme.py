@@ -6,9 +6,11 @@ import json
 import re
 
 import pytest
+from bpe_openai import get_encoding
 
 from losant_mcp.cli import COMMANDS
-from losant_mcp.config import VARIABLES, Settings
+from losant_mcp.config import VARIABLES, Access, Settings
+from losant_mcp.server import INSTRUCTIONS
 from losant_mcp.tools.listing import listed
 from tests.readme import PARTS, README, parts_of, updated, without_effect
 
@@ -58,3 +60,32 @@ def test_a_setting_that_nothing_reads_is_found() -> None:
 def test_the_first_command_is_on_the_first_screen() -> None:
     """A newcomer sees within 25 lines what to type."""
     assert "make demo" in "\n".join(TEXT.splitlines()[:25])
+
+
+@pytest.mark.parametrize(
+    ("access", "claim"),
+    [
+        ("full", r"about ([\d,]+) tokens for all (\d+) tools"),
+        ("read", r"LOSANT_MCP_ACCESS=read` \| about ([\d,]+) tokens()"),
+    ],
+)
+def test_the_stated_cost_of_the_tools_holds(access: Access, claim: str) -> None:
+    """What the README says that the definitions cost is true within five percent."""
+    stated = re.search(claim, TEXT)
+    assert stated is not None
+    specs = listed(Settings(access=access))
+    facts = [
+        {
+            "name": spec.name,
+            "description": spec.description,
+            "inputSchema": spec.input_schema(bound=True),
+        }
+        for spec in specs
+    ]
+    texts = [
+        INSTRUCTIONS,
+        *(json.dumps(f, ensure_ascii=False, separators=(",", ":")) for f in facts),
+    ]
+    tokens = sum(len(get_encoding("o200k_base").encode(text)) for text in texts)
+    assert tokens == pytest.approx(int(stated[1].replace(",", "")), rel=0.05)
+    assert stated[2] in ("", str(len(specs)))

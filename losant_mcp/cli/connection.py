@@ -37,6 +37,7 @@ class Connection:
     settings: Settings
     client: LosantClient
     server: LosantServer
+    guard: GuardDoor
 
 
 @asynccontextmanager
@@ -130,6 +131,7 @@ async def _build(settings: Settings, client: LosantClient) -> AsyncIterator[Conn
     async with approval_pages(settings) as pages:
         door = GuardDoor(settings, client, page=pages)
         try:
-            yield Connection(settings, client, build_server(settings, client, guard=door))
+            server = build_server(settings, client, guard=door)
+            yield Connection(settings, client, server, door)
         finally:
             await door.aclose()

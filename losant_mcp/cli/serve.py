@@ -21,6 +21,9 @@ SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
 )
 
+RUN_SECONDS = 20.0
+"""How long a deletion or change that is under way may go on after a signal."""
+
 log = logging.getLogger(__name__)
 
 
@@ -63,6 +66,8 @@ async def _end_on_signal(
         signal.signal(number, ask)
     task_status.started()
     await asked.wait()
+    with anyio.move_on_after(RUN_SECONDS):
+        await connection.guard.idle()
     with anyio.move_on_after(1):
         await connection.client.aclose()
     logging.shutdown()

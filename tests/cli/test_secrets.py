@@ -47,7 +47,7 @@ COMMANDS_AND_ERRORS = [
 ]
 
 
-@pytest.mark.parametrize("token", ["full", "expired", "wrong"])
+@pytest.mark.parametrize("token", ["full", "wrong"])
 @pytest.mark.parametrize("arguments", COMMANDS_AND_ERRORS, ids=" ".join)
 def test_a_token_is_never_printed(
     run: Run,
