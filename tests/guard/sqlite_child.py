@@ -129,6 +129,8 @@ def die(path: str, plan_id: str) -> None:
         tx.execute("UPDATE plans SET status = 'running', body = '{}', mac = 'x'")
         tx.execute("INSERT INTO meters VALUES ('x', 'x', 'destroyed', ?, 50)", tx.now)
         tx.execute("DELETE FROM facts")
+        # More than the page cache holds, so that the file itself is changed already.
+        tx.execute("INSERT INTO facts VALUES ('x', zeroblob(8000000), NULL, NULL)")
         ready()
         connection.wait()
 

@@ -113,6 +113,58 @@ async def test_an_old_yes_that_is_put_back_has_run_out(tmp_path: Path) -> None:
     await store.aclose()
 
 
+@pytest.mark.parametrize("column", COLUMNS)
+async def test_a_plan_of_the_wrong_type_is_refused(
+    tmp_path: Path, whole: bytes, column: str
+) -> None:
+    """Bytes where there were words or numbers are tampering, and no crash."""
+    path = tmp_path / "state.sqlite"
+    with edited(path, whole) as database:
+        [plan_id] = database.execute("SELECT id FROM plans").fetchone()
+        database.execute(f"UPDATE plans SET {column} = x'00'")
+    store = a_store(path)
+    with pytest.raises(StateUnavailable):
+        await store.plan(plan_id)
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "INSERT INTO meters VALUES ('x', 'x', 'destroyed', 'soon', 1)",
+        "INSERT INTO meters VALUES ('x', 'x', 'destroyed', 1.5, 'many')",
+        "INSERT INTO answers VALUES ('x', 'x', 'soon', 'declined', 1, 1.5)",
+        "INSERT INTO answers VALUES ('x', 'x', 1.5, 'declined', 1, 'long')",
+        "INSERT INTO streaks VALUES ('x', 'many', 0)",
+        "INSERT INTO changes VALUES (1, 'x', 'x', 'soon', 'words', 'x')",
+    ],
+)
+async def test_a_number_that_is_none_is_damage(tmp_path: Path, whole: bytes, edit: str) -> None:
+    """What no sum can be made of is found when the database is opened."""
+    path = tmp_path / "state.sqlite"
+    with edited(path, whole) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute(edit)
+    store = a_store(path)
+    with pytest.raises(StateUnavailable) as refusal:
+        await store.now()
+    assert str(refusal.value) == "The guard's memory is damaged."
+    await store.aclose()
+
+
+async def test_words_about_a_change_that_were_edited_are_refused(tmp_path: Path) -> None:
+    """Nobody is told what this server never did."""
+    path = tmp_path / "state.sqlite"
+    store = a_store(path)
+    await store.note_change(APPLICATION, "table-1", "3 rows were deleted")
+    await store.aclose()
+    with edited(path) as database:
+        database.execute("UPDATE changes SET words = replace(words, '3', '1')")
+    with pytest.raises(StateUnavailable):
+        await store.changes(APPLICATION, "table-1")
+    await store.aclose()
+
+
 @pytest.mark.parametrize("column", ["key", "value", "ends_at", "mac"])
 async def test_a_fact_that_was_edited_is_refused(tmp_path: Path, whole: bytes, column: str) -> None:
     """Nobody sets a PIN, a session or its end by editing the file."""

@@ -26,7 +26,7 @@ from losant_mcp.guard.store import GuardError, StateUnavailable
 
 T = TypeVar("T")
 
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 10.0
 """How long to wait for another process's transaction; ours take milliseconds."""
 
 STEP_SECONDS = 1.0
@@ -80,7 +80,8 @@ class Transaction:
 
     def check(self, mac: Any, *parts: Any) -> None:  # whatever the column holds
         """Raise StateUnavailable unless the proof is that of these parts."""
-        if not isinstance(mac, str) or not hmac.compare_digest(
+        known = isinstance(mac, str) and not any(isinstance(part, bytes) for part in parts)
+        if not known or not hmac.compare_digest(
             mac.encode("utf-8", "replace"), self.mac(*parts).encode()
         ):
             raise StateUnavailable(

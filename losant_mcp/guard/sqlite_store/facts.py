@@ -1,7 +1,7 @@
 """Small facts with a time of their own, and what this server did to its targets of late.
 
-Facts hold what proves a person (the hash of a page's key, a session, the PIN's hash), so each
-bears a proof like a plan's.
+Facts hold what proves a person (the hash of a page's key, a session, the PIN's hash), and
+changes are what a person is told before a yes, so each bears a proof like a plan's.
 """
 
 from __future__ import annotations
@@ -42,25 +42,27 @@ def forget(tx: Transaction, key: str) -> bool:
 
 def note_change(tx: Transaction, application_id: str, target_id: str, words: str) -> None:
     """Remember what was done to a target."""
+    parts = (digest(application_id), digest(target_id), json.dumps(words))
     tx.execute(
-        "INSERT INTO changes (application, target, at, words) VALUES (?, ?, ?, ?)",
-        digest(application_id),
-        digest(target_id),
+        "INSERT INTO changes (application, target, words, at, mac) VALUES (?, ?, ?, ?, ?)",
+        *parts,
         tx.now,
-        json.dumps(words),
+        tx.mac("change", *parts),
     )
     sweep(tx)
 
 
 def changes(tx: Transaction, application_id: str, target_id: str) -> Sequence[str]:
     """What was done to a target within a day, oldest first."""
+    target = digest(application_id), digest(target_id)
     rows = tx.rows(
-        "SELECT words FROM changes"
+        "SELECT words, mac FROM changes"
         " WHERE application = ? AND target = ? AND at > ? ORDER BY at, number",
-        digest(application_id),
-        digest(target_id),
+        *target,
         tx.now - DAY,
     )
+    for row in rows:
+        tx.check(row["mac"], "change", *target, row["words"])
     return [json.loads(row["words"]) for row in rows]
 
 

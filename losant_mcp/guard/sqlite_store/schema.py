@@ -29,21 +29,23 @@ _FIRST = (
     """,
     "CREATE INDEX plans_by_status ON plans (status)",
     "CREATE INDEX plans_by_end ON plans (finished_at)",
+    # Answers, streaks and meters can only refuse something. They bear no proof, since whoever
+    # could edit them could as well remove them; but they are of the type that sums need.
     """
     CREATE TABLE answers (
         principal TEXT NOT NULL,
         target TEXT NOT NULL,
-        at REAL NOT NULL,
+        at REAL NOT NULL CHECK (typeof(at) = 'real'),
         decision TEXT NOT NULL,
         plain INTEGER NOT NULL,
-        refusal_seconds REAL NOT NULL
+        refusal_seconds REAL NOT NULL CHECK (typeof(refusal_seconds) = 'real')
     )
     """,
     "CREATE INDEX answers_by_principal ON answers (principal, at)",
     """
     CREATE TABLE streaks (
         principal TEXT PRIMARY KEY,
-        noes INTEGER NOT NULL,
+        noes INTEGER NOT NULL CHECK (typeof(noes) = 'integer'),
         locked INTEGER NOT NULL
     )
     """,
@@ -52,8 +54,8 @@ _FIRST = (
         principal TEXT NOT NULL,
         application TEXT NOT NULL,
         meter TEXT NOT NULL,
-        at REAL NOT NULL,
-        amount INTEGER NOT NULL
+        at REAL NOT NULL CHECK (typeof(at) = 'real'),
+        amount INTEGER NOT NULL CHECK (typeof(amount) = 'integer')
     )
     """,
     "CREATE INDEX meters_by_owner ON meters (principal, application, meter, at)",
@@ -63,8 +65,9 @@ _FIRST = (
         number INTEGER PRIMARY KEY,
         application TEXT NOT NULL,
         target TEXT NOT NULL,
-        at REAL NOT NULL,
-        words TEXT NOT NULL
+        at REAL NOT NULL CHECK (typeof(at) = 'real'),
+        words TEXT NOT NULL,
+        mac TEXT NOT NULL
     )
     """,
     "CREATE INDEX changes_by_target ON changes (application, target, at)",
