@@ -61,6 +61,8 @@ class Carrier:
         self._client = client
         self._ledger = ledger
         self._backups = backups
+        self.running = 0
+        """How many runs are under way in this process."""
 
     async def approved(self, request: Request, plan: Plan) -> Outcome:
         """Burn an approved plan and run it; any other plan tells what became of it."""
@@ -105,6 +107,13 @@ class Carrier:
         return outcome
 
     async def _attempt(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
+        self.running += 1
+        try:
+            return await self._carry_out(request, plan)
+        finally:
+            self.running -= 1
+
+    async def _carry_out(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
         async def keep(kind: BackupKind, chunks: Chunks, *, table: DataTable | None = None) -> str:
             manifest = await self._backups.keep(BackupDraft.of_plan(plan, kind, table), chunks)
             await self._ledger.note_plan("backed_up", plan, request.client.name, backup=manifest.id)

@@ -39,6 +39,11 @@ class GuardDoor:
                 self._guard = await open_guard(self._settings, self._client, self._page)
             return self._guard
 
+    async def idle(self) -> None:
+        """Wait until no run is under way."""
+        if self._guard is not None:
+            await self._guard.gate.idle()
+
     async def aclose(self) -> None:
         """Let go of the guard's files, if it was opened."""
         guard, self._guard = self._guard, None
