@@ -82,37 +82,37 @@ async def test_a_column_of_an_empty_table_is_as_strict_as_it_was(case: Case) -> 
 
 async def test_rows_that_are_gone_are_reported_and_new_ones_left_alone(case: Case) -> None:
     """Only rows that had a value get one."""
-    table, rows, at = await _removed(case, "parts", "category")
+    table, rows, at = await _removed(case, "sites", "kind")
     await case.client.data_table_row_delete(**at, rowId=rows[5]["id"])
-    body = RowInsert({"partNumber": "NEW-1", "description": "new"})
+    body = RowInsert({"siteCode": "NEW", "name": "new", "district": "new"})
     new = await case.client.data_table_rows_post(**at, body=body)
     outcome = await case.restore()
-    assert outcome.restored == 299
+    assert outcome.restored == 19
     assert [(problem.id, problem.why) for problem in outcome.problems] == [(rows[5]["id"], "gone")]
     [row] = [row for row in await case.rows(table) if row["id"] == new.id]
-    assert row["category"] is None
+    assert row["kind"] is None
 
 
 async def test_values_that_somebody_wrote_since_stay(case: Case) -> None:
     """A column that was added by hand gets values where it is empty, and keeps the others."""
-    table, rows, at = await _removed(case, "parts", "category")
-    column = DataTableColumn(name="category", dataType="string", constraint="optional")
+    table, rows, at = await _removed(case, "sites", "kind")
+    column = DataTableColumn(name="kind", dataType="string", constraint="optional")
     await case.client.data_table_add_column(**at, body=column)
-    for row, value in ((rows[0], "mine"), (rows[1], rows[1]["category"])):
+    for row, value in ((rows[0], "mine"), (rows[1], rows[1]["kind"])):
         await case.client.data_table_row_patch(
-            **at, rowId=row["id"], body=RowUpdate({"category": value})
+            **at, rowId=row["id"], body=RowUpdate({"kind": value})
         )
     outcome = await case.restore()
-    assert (outcome.restored, outcome.already) == (298, 1)
+    assert (outcome.restored, outcome.already) == (18, 1)
     assert [(p.id, p.why) for p in outcome.problems] == [(rows[0]["id"], "conflict")]
-    assert (await case.rows(table))[0]["category"] == "mine"
+    assert (await case.rows(table))[0]["kind"] == "mine"
     assert "column" not in [batch.what for batch in case.written]
 
 
 async def test_a_column_of_another_type_is_refused(case: Case) -> None:
     """Where the name now stands for something else, nothing is written."""
-    _, _, at = await _removed(case, "parts", "category")
-    column = DataTableColumn(name="category", dataType="number", constraint="optional")
+    _, _, at = await _removed(case, "sites", "kind")
+    column = DataTableColumn(name="kind", dataType="number", constraint="optional")
     await case.client.data_table_add_column(**at, body=column)
     with writing_nothing(case), pytest.raises(GuardError):
         await case.restore()
@@ -120,12 +120,12 @@ async def test_a_column_of_another_type_is_refused(case: Case) -> None:
 
 async def test_a_table_that_is_gone_is_refused(case: Case) -> None:
     """Values without their rows are not restored into anything else."""
-    _, _, at = await _removed(case, "parts", "category")
+    _, _, at = await _removed(case, "sites", "kind")
     await case.client.data_table_delete(**at)
     with writing_nothing(case), pytest.raises(GuardError):
         await case.restore()
     with writing_nothing(case), pytest.raises(GuardError):
-        await case.restore(target=(await case.table("sites")).id)
+        await case.restore(target=(await case.table("assets")).id)
 
 
 async def test_an_interrupted_restore_goes_on(case: Case, tmp_path: Path) -> None:
@@ -162,13 +162,13 @@ async def test_lost_answers_are_asked_again(case: Case, kind: str) -> None:
 
 async def test_a_value_that_losant_refuses_is_reported(case: Case) -> None:
     """One refused cell does not stop the others."""
-    table = await case.table("parts")
+    table = await case.table("sites")
     rows = await case.rows(table)
-    values: list[dict[str, Any]] = [{"id": r["id"], "category": r["category"]} for r in rows]
-    values[7]["category"] = 5
-    await case.back_up("column", values, table=table, column="category")
+    values: list[dict[str, Any]] = [{"id": r["id"], "kind": r["kind"]} for r in rows]
+    values[7]["kind"] = 5
+    await case.back_up("column", values, table=table, column="kind")
     at = {**case.at, "dataTableId": table.id}
-    await case.client.data_table_remove_column(**at, columnName="category")
+    await case.client.data_table_remove_column(**at, columnName="kind")
     outcome = await case.restore()
-    assert outcome.restored == 299
+    assert outcome.restored == 19
     assert [(p.id, p.why) for p in outcome.problems] == [(rows[7]["id"], "refused")]

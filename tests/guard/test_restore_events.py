@@ -12,7 +12,7 @@ from losant_mcp.api.events import EventPatch
 from losant_mcp.client import LosantClient
 from losant_mcp.guard.restore import RestoreStopped, restore_seconds
 from tests.guard.backing_up import backups_in, contents, events_of
-from tests.guard.restoring import Case, writing_nothing
+from tests.guard.restoring import Case, thin_out_events, writing_nothing
 from tests.served import Sandbox
 
 NEW = ("id", "eventId", "lastUpdated", "sourceType", "sourceId", "sourceName", "updates")
@@ -23,7 +23,8 @@ POST = "events.post"
 
 @pytest.fixture
 def case(losant: LosantClient, sandbox: Sandbox, tmp_path: Path) -> Case:
-    """A backup folder beside the demo."""
+    """A backup folder beside the demo, and some of its events."""
+    thin_out_events(sandbox)
     return Case(losant, sandbox, backups_in(tmp_path))
 
 

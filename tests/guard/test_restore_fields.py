@@ -13,7 +13,7 @@ from losant_mcp.client import LosantClient
 from losant_mcp.guard.restore import RestoreStopped
 from losant_mcp.guard.store import GuardError
 from tests.guard.backing_up import backups_in, events_of
-from tests.guard.restoring import Case, writing_nothing
+from tests.guard.restoring import Case, thin_out_events, writing_nothing
 from tests.served import Sandbox
 
 FIELDS = ("state", "level", "subject", "deviceId", "eventTags")
@@ -21,7 +21,8 @@ FIELDS = ("state", "level", "subject", "deviceId", "eventTags")
 
 @pytest.fixture
 def case(losant: LosantClient, sandbox: Sandbox, tmp_path: Path) -> Case:
-    """A backup folder beside the demo."""
+    """A backup folder beside the demo, and some of its events."""
+    thin_out_events(sandbox)
     return Case(losant, sandbox, backups_in(tmp_path))
 
 
