@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 
-WAIT_SECONDS = 2.0
-"""How long is waited for a browser that says at once that it cannot."""
-
 # Isolated (-I): in the folder of a stranger's repository, a file webbrowser.py would be imported.
 _OPEN = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
 
 
 class Browser:
-    """The default browser of the person who runs this process."""
+    """The default browser of the person who runs this process.
+
+    ``patience`` is for how many seconds one may say that it cannot be started.
+    """
+
+    def __init__(self, *, patience: float = 2.0) -> None:
+        self._patience = patience
 
     def is_there(self) -> bool:
         """Whether there is a screen on which one could open."""
@@ -26,7 +29,7 @@ class Browser:
     def open(self, file: Path) -> bool:
         """Open a file in it, or in the one that BROWSER names; whether that went well.
 
-        Blocks for at most two seconds. Nothing of the browser reaches our standard streams, and
+        Blocks no longer than its patience. Nothing of the browser reaches our standard streams, and
         it lives on when the server ends. A browser that is confined (a snap, say) may start and
         not be allowed to read the file; that cannot be seen from here.
         """
@@ -37,7 +40,7 @@ class Browser:
         except OSError:
             return False
         try:
-            return process.wait(WAIT_SECONDS) == 0
+            return process.wait(self._patience) == 0
         except subprocess.TimeoutExpired:
             # Some browsers stay in the foreground. Somebody must wait for them, or they never go.
             Thread(target=process.wait, name="browser", daemon=True).start()

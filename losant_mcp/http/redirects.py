@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from losant_mcp.guard import durable
@@ -37,10 +38,7 @@ class Redirects:
     def sweep(self) -> None:
         """Remove what a process that was killed left behind: nothing in it works any more."""
         oldest = time.time() - PLAN_SECONDS
-        for path in self._folder.glob("approve-*.html"):
-            try:
-                is_old = path.lstat().st_mtime < oldest
-            except OSError:
-                continue
-            if is_old:
-                durable.remove(path)
+        with suppress(OSError):
+            for path in self._folder.glob("approve-*.html"):
+                if path.lstat().st_mtime < oldest:
+                    durable.remove(path)

@@ -64,7 +64,7 @@ class LoopbackServer:
 
     async def stop(self) -> None:
         """End ``serve``, within a second even where requests hang."""
-        self._server.should_exit = True
+        self._server.over.set()
         with anyio.move_on_after(_PATIENCE):
             await self._stopped.wait()
             return
@@ -94,7 +94,15 @@ def _listen() -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that leaves signals to the command it runs in."""
+    """uvicorn that leaves signals to the command it runs in, and sleeps while nobody asks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.over = anyio.Event()
+
+    async def main_loop(self) -> None:
+        # uvicorn's own wakes ten times a second, all day long, beside a person's client.
+        await self.over.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

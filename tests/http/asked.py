@@ -123,6 +123,7 @@ class Recording(Browser):
     """A screen whose browser only notes which files it was to open."""
 
     def __init__(self, *, works: bool = True, there: bool = True) -> None:
+        super().__init__()
         self.files: list[Path] = []
         self._works = works
         self._there = there
@@ -150,11 +151,13 @@ class Person:
         """Of the page."""
         return f"http://{self.host}"
 
+    async def follow(self, address: str, **headers: str) -> httpx.Response:
+        """Go where a redirect file leads: as far as the entry."""
+        return await self.client.get(address, headers=NAVIGATION | headers)
+
     async def enter(self, file: Path) -> httpx.Response:
         """Open the redirect file, go through the entry, and return the plan's page."""
-        entry = await self.client.get(
-            address_in(await anyio.Path(file).read_text(encoding="utf-8")), headers=NAVIGATION
-        )
+        entry = await self.follow(await address_of(file))
         assert entry.status_code == 200, entry.text
         return await self.get(address_in(entry.text))
 
@@ -185,6 +188,11 @@ NAVIGATION = {
     "Sec-Fetch-Dest": "document",
     "Sec-Fetch-User": "?1",
 }
+
+
+async def address_of(file: Path) -> str:
+    """Where a redirect file leads; the one place where a key can be read."""
+    return address_in(await anyio.Path(file).read_text(encoding="utf-8"))
 
 
 def address_in(page: str) -> str:

@@ -13,6 +13,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
+from losant_mcp.guard.plans import Plan
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
     "--no-sandbox",  # a container's root has no other way
@@ -48,26 +50,33 @@ async def launched() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def window(
-    browser: Browser, scheme: Scheme = "light", *, width: int = 860, scripts: bool = False
+    browser: Browser, scheme: Scheme = "light", *, width: int = 860, quiet: bool = True
 ) -> AsyncIterator[Page]:
     """A page with cookies of its own.
 
-    Its messages must be empty at the end: a violated policy, or anything that is not there.
-    ``scripts`` lets a test run its own beside the page, which has none.
+    Unless ``quiet`` is off, it must have had no reason for a message: a policy that was
+    violated, or anything that was not there.
     """
     context = await browser.new_context(
         color_scheme=scheme,
         viewport={"width": width, "height": 900},
-        bypass_csp=scripts,
         timezone_id="Europe/Berlin",
     )
     page = await context.new_page()
     messages: list[str] = []
     page.on("console", lambda message: messages.append(message.text))
     page.on("pageerror", lambda error: messages.append(str(error)))
-    yield page
-    await context.close()
-    assert messages == []
+    try:
+        yield page
+    finally:
+        await context.close()
+    assert messages == [] or not quiet
+
+
+async def opened(page: Page, file: Path, plan: Plan) -> None:
+    """Open the redirect file as the default browser would, and end up on the plan's page."""
+    await page.goto(file.as_uri(), wait_until="commit")
+    await page.wait_for_url(f"**/approvals/{plan.id}")
 
 
 async def picture(page: Page, name: str) -> None:

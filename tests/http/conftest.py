@@ -71,9 +71,13 @@ class Served:
     def visitor(self) -> Person:
         """Somebody with a browser of their own, without a cookie so far."""
         assert self.page.host is not None, "nothing was asked yet"
+        return self.visitor_of(self.page.host)
+
+    def visitor_of(self, host: str) -> Person:
+        """The same, of another page."""
         client = httpx.AsyncClient(follow_redirects=False, timeout=10)
         self._clients.append(client)
-        return Person(client, self.page.host)
+        return Person(client, host)
 
     async def status(self, plan: Plan) -> str:
         """What the store says of the plan now."""

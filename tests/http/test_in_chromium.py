@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page
@@ -11,18 +10,12 @@ from playwright.async_api import Browser, Page
 from losant_mcp.guard.pin import set_pin
 from losant_mcp.guard.plans import Operation, Plan, PlannedSet, Target
 from tests.http.asked import APPLICATION, deletion, hostile, truncation
-from tests.http.chromium import Scheme, barriers, focused, needs_chromium, picture, window
+from tests.http.chromium import Scheme, barriers, focused, needs_chromium, opened, picture, window
 from tests.http.conftest import Served
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("chromium")]
 
 SCHEMES: list[Scheme] = ["light", "dark"]
-
-
-async def _open(page: Page, file: Path, plan: Plan) -> None:
-    """Open the redirect file as the default browser would, and end up on the plan's page."""
-    await page.goto(file.as_uri(), wait_until="commit")
-    await page.wait_for_url(f"**/approvals/{plan.id}")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -32,7 +25,7 @@ async def test_a_name_typed_by_keyboard_approves(
     """From the file in the browser to the approved plan without touching a mouse."""
     plan, file = await served.asked(truncation())
     async with window(browser, scheme) as page:
-        await _open(page, file, plan)
+        await opened(page, file, plan)
         assert await page.title() == "DELETE all 3,000 rows? Approve or decline – losant-mcp"
         await picture(page, f"table-{scheme}")
         stops = []
@@ -67,10 +60,11 @@ async def test_a_decline_by_keyboard_changes_nothing(
     """Decline is the first button that the keyboard reaches, and Enter is enough."""
     plan, file = await served.asked(deletion())
     async with window(browser, scheme) as page:
-        await _open(page, file, plan)
+        await opened(page, file, plan)
         await picture(page, f"event-{scheme}")
-        while await focused(page) != "Decline: change nothing":
+        for _ in range(2):
             await page.keyboard.press("Tab")
+        assert await focused(page) == "Decline: change nothing"
         await page.keyboard.press("Enter")
         await page.get_by_role("heading", name="Declined").wait_for()
         await picture(page, f"event-declined-{scheme}")
@@ -84,7 +78,7 @@ async def test_nothing_bars_anybody_from_reading_and_deciding(
     """Contrast, labels, headings and landmarks of every page pass axe-core, at any width."""
     plan, file = await served.asked(_change("Pumps and the valves behind them"))
     async with window(browser, scheme, width=360) as page:
-        await _open(page, file, plan)
+        await opened(page, file, plan)
         await picture(page, f"narrow-{scheme}")
         assert await barriers(page) == []
         assert await _overflow(page) == 0
@@ -101,7 +95,7 @@ async def test_hostile_text_stays_text(served: Served, browser: Browser) -> None
     """Names and cells full of markup, scripts, overrides and piled-up accents change nothing."""
     plan, file = await served.asked(hostile())
     async with window(browser) as page:
-        await _open(page, file, plan)
+        await opened(page, file, plan)
         await picture(page, "hostile")
         assert await page.locator("script, img, iframe, link, object, marquee").count() == 0
         assert await page.locator("form").count() == 2
@@ -117,7 +111,7 @@ async def test_the_pin_is_asked_for_and_counts(served_with_pin: Served, browser:
     await set_pin(served.store, "correct horse")
     plan, file = await served.asked(deletion())
     async with window(browser) as page:
-        await _open(page, file, plan)
+        await opened(page, file, plan)
         await page.get_by_label("Your approval PIN").fill("battery staple")
         await page.keyboard.press("Enter")
         await page.get_by_role("alert").wait_for()
