@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
+from typing import Any
 
 import pytest
-from bpe_openai import get_encoding
 
 from losant_mcp.cli import COMMANDS
 from losant_mcp.config import VARIABLES, Access, Settings
@@ -62,6 +63,15 @@ def test_the_first_command_is_on_the_first_screen() -> None:
     assert "make demo" in "\n".join(TEXT.splitlines()[:25])
 
 
+def _o200k() -> Any:  # published without types
+    with warnings.catch_warnings():
+        # The package reads its data by a function that Python is about to drop.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from bpe_openai import get_encoding
+
+        return get_encoding("o200k_base")
+
+
 @pytest.mark.parametrize(
     ("access", "claim"),
     [
@@ -86,6 +96,7 @@ def test_the_stated_cost_of_the_tools_holds(access: Access, claim: str) -> None:
         INSTRUCTIONS,
         *(json.dumps(f, ensure_ascii=False, separators=(",", ":")) for f in facts),
     ]
-    tokens = sum(len(get_encoding("o200k_base").encode(text)) for text in texts)
+    encoding = _o200k()
+    tokens = sum(len(encoding.encode(text)) for text in texts)
     assert tokens == pytest.approx(int(stated[1].replace(",", "")), rel=0.05)
     assert stated[2] in ("", str(len(specs)))

@@ -61,7 +61,6 @@ async def _end_on_signal(
         loop.call_soon_threadsafe(asked.set)
 
     # Not loop.add_signal_handler nor anyio's receiver: Windows has neither.
-
     for number in SIGNALS:
         signal.signal(number, ask)
     task_status.started()
