@@ -1,0 +1,62 @@
+"""Clients of servers with a few chosen tools, over the sandbox's real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import httpx
+from mcp import Client
+from mcp.server.mcpserver import MCPServer
+from pydantic import SecretStr
+
+from losant_mcp.client import LosantClient
+from losant_mcp.config import Settings
+from losant_mcp.guard.door import GuardDoor
+from losant_mcp.server import policy_of
+from losant_mcp.tools.call import Services
+from losant_mcp.tools.spec import ToolSpec
+from losant_mcp.tools.times import Clock, utc_now
+from tests.served import Sandbox
+
+
+@asynccontextmanager
+async def serving(
+    sandbox: Sandbox,
+    *specs: ToolSpec,
+    now: Callable[[], datetime] = utc_now,
+    **settings: Any,
+) -> AsyncIterator[Client]:
+    """A client of a server bound to the sandbox's application that has these tools only."""
+    chosen = Settings(
+        **{
+            "api_token": SecretStr(sandbox.tokens["full"]),
+            "api_url": sandbox.url,
+            "application_id": sandbox.application_id,
+            "time_zone": "UTC",
+            **settings,
+        }
+    )
+    assert chosen.api_token is not None
+    async with LosantClient(
+        chosen.api_token,
+        base_url=chosen.api_url,
+        policy=policy_of(chosen),
+        # There is no TLS here, and loading certificates takes a while.
+        transport=httpx.AsyncHTTPTransport(verify=False),
+        retry_wait_scale=0,
+    ) as losant:
+        services = Services(
+            settings=chosen,
+            client=losant,
+            clock=Clock(chosen.time_zone, now=now),
+            guard=GuardDoor(chosen, losant),
+            bound_to=chosen.application_id,
+        )
+        server: MCPServer[None] = MCPServer(
+            "analysis", tools=[spec.build(services) for spec in specs], log_level="WARNING"
+        )
+        async with Client(server) as client:
+            yield client
