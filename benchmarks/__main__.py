@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import call_overhead, cold_start, sandbox_speed, tokens
+from benchmarks import call_overhead, cold_start, guard, sandbox_speed, tokens
 from benchmarks.figure import Figure, table
 
 MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "cold_start": cold_start.figures,
     "call_overhead": call_overhead.figures,
     "sandbox_speed": sandbox_speed.figures,
+    "guard": guard.figures,
     "tokens": tokens.figures,
 }
 
