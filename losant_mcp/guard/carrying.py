@@ -61,8 +61,13 @@ class Carrier:
         self._client = client
         self._ledger = ledger
         self._backups = backups
-        self.running = 0
-        """How many runs are under way in this process."""
+        self._running = 0
+        self._ended = anyio.Event()
+
+    async def idle(self) -> None:
+        """Wait until no run is under way in this process."""
+        if self._running:
+            await self._ended.wait()
 
     async def approved(self, request: Request, plan: Plan) -> Outcome:
         """Burn an approved plan and run it; any other plan tells what became of it."""
@@ -107,11 +112,14 @@ class Carrier:
         return outcome
 
     async def _attempt(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
-        self.running += 1
+        self._running += 1
         try:
             return await self._carry_out(request, plan)
         finally:
-            self.running -= 1
+            self._running -= 1
+            if not self._running:
+                self._ended.set()
+                self._ended = anyio.Event()
 
     async def _carry_out(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
         async def keep(kind: BackupKind, chunks: Chunks, *, table: DataTable | None = None) -> str:

@@ -42,7 +42,6 @@ from losant_mcp.policy import ALLOWED_EFFECTS
 
 UNASKED_OVERWRITES = 8
 """An hour's overwrites that nobody was asked about: as many times ``confirm_above``."""
-LOOK_SECONDS = 0.05
 DESTROYED_AN_HOUR = 5
 """An hour's destroyed objects: as many times the limit of one call."""
 
@@ -76,8 +75,7 @@ class Gate:
 
     async def idle(self) -> None:
         """Wait until nothing runs any more: half a run is worse than a slow end."""
-        while self._carrier.running:
-            await anyio.sleep(LOOK_SECONDS)
+        await self._carrier.idle()
 
     # ---- asked -----------------------------------------------------------------------------
 
