@@ -37,10 +37,11 @@ def test_arguments_may_come_from_standard_input(run: Run, on_sandbox: Sandbox) -
 def test_a_refusal_goes_to_standard_error(run: Run, on_sandbox: Sandbox) -> None:
     """A tool's error is told on standard error with exit code 1, and nothing has changed."""
     before = on_sandbox.store.rows("SELECT * FROM rows_5f0c0de03000000000000002")
-    told = run("call", "delete_rows", '{"dataTableId": "assets", "query": {"kind": "fan"}}')
+    fans = '{"dataTableId": "assets", "query": {"kind": "fan"}}'
+    told = run("call", "--confirm", "block", "delete_rows", fans)
     assert told.exit_code == 1
     assert told.stdout == ""
-    assert "person" in told.stderr
+    assert "LOSANT_MCP_CONFIRM" in told.stderr
     assert on_sandbox.store.rows("SELECT * FROM rows_5f0c0de03000000000000002") == before
 
 
