@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from losant_mcp.client.data import DataMethods
 from losant_mcp.client.events import EventMethods
 from losant_mcp.client.lookup import LookupMethods
+from losant_mcp.client.raw import RawReads
 from losant_mcp.client.tables import TableMethods
 from losant_mcp.client.transport import Timeouts
 from losant_mcp.policy import Policy
@@ -28,7 +29,7 @@ AsgiApp = Callable[
 ]
 
 
-class LosantClient(EventMethods, TableMethods, DataMethods, LookupMethods):
+class LosantClient(EventMethods, TableMethods, DataMethods, LookupMethods, RawReads):
     """A Losant API client; use it as an async context manager.
 
     Every method raises errors of ``losant_mcp.errors`` and no others.
