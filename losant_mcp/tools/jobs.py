@@ -56,6 +56,9 @@ async def started(
         return _queued(call, enqueued, "has not ended yet", more)
     except LosantMcpError:
         return _queued(call, enqueued, "cannot be followed now", more)
+    if isinstance(job, UnclearJob) and job.status == "completed":
+        message = "The job has ended. Which log is its own cannot be told: see list_jobs."
+        return {"status": "done", "message": message, **more, "jobId": enqueued.jobId}
     if isinstance(job, UnclearJob):
         return _queued(call, enqueued, f"cannot be followed ({job.why})", more)
     call.services.own_jobs.add(job.id)

@@ -69,10 +69,12 @@ async def test_another_application_is_refused_by_a_bound_server(
 async def test_an_unbound_server_never_picks_an_application(
     connect: Connect, sandbox: Sandbox
 ) -> None:
-    """Without one, every tool but list_applications says how to find it."""
+    """Without one, every tool that is about an application says how to find it."""
     client = await connect(bound=False)
     before, given = stored(sandbox), arguments(ids_in(sandbox.store))
-    for name in TOOLS.keys() - {"list_applications"}:
+    own = [name for name, spec in TOOLS.items() if "applicationId" in spec.arguments(bound=False)]
+    assert set(TOOLS) - set(own) == {"list_applications", "get_server_status"}
+    for name in own:
         text = await refusal(client, name, **given[name])
         assert text.startswith("applicationId is required. list_applications has it.")
     assert asked(sandbox) == []

@@ -1,4 +1,4 @@
-"""Until a person can be asked, what destroys is listed and typed, and refuses to run."""
+"""What destroys, or changes many events, waits for a person; nothing of it leaves before."""
 
 from __future__ import annotations
 
@@ -19,17 +19,32 @@ def test_every_tool_that_destroys_is_in_the_table() -> None:
     assert set(GUARDED) == {n for n, spec in TOOLS.items() if spec.effect is Effect.DESTROY}
 
 
-@pytest.mark.parametrize("more", [{}, {"approvalId": "plan_123"}])
 @pytest.mark.parametrize("name", GUARDED)
-async def test_a_tool_that_destroys_sends_no_destruction(
-    connect: Connect, sandbox: Sandbox, name: str, more: dict[str, str]
+async def test_a_tool_that_destroys_waits_for_a_person(
+    connect: Connect, sandbox: Sandbox, name: str
 ) -> None:
-    """An approvalId that a model made up grants nothing either."""
+    """This client cannot ask, so the answer tells what to ask the person for."""
     before = stored(sandbox)
     watch = Watch()
     client = await connect(transport=watch)
-    text = await refusal(client, name, **arguments(ids_in(sandbox.store))[name], **more)
-    assert "needs a person's confirmation" in text
+    found = await result(client, name, **arguments(ids_in(sandbox.store))[name])
+    assert found["status"] == "approval_required"
+    assert found["plan"]["what"].startswith("DELETE")
+    assert {endpoint.effect for endpoint in watch.sent} <= {Effect.READ}
+    assert stored(sandbox) == before
+
+
+@pytest.mark.parametrize("name", GUARDED)
+async def test_an_approval_that_a_model_made_up_grants_nothing(
+    connect: Connect, sandbox: Sandbox, name: str
+) -> None:
+    """It belongs to no plan."""
+    before = stored(sandbox)
+    watch = Watch()
+    client = await connect(transport=watch)
+    given = arguments(ids_in(sandbox.store))[name]
+    text = await refusal(client, name, **given, approvalId="apr_" + "a" * 26)
+    assert "belongs to no plan" in text
     assert text.endswith("Nothing was changed.")
     assert {endpoint.effect for endpoint in watch.sent} <= {Effect.READ}
     assert stored(sandbox) == before
@@ -39,8 +54,8 @@ async def test_deleting_all_events_needs_saying_so(connect: Connect, sandbox: Sa
     """An empty query alone is more likely a mistake."""
     client = await connect()
     assert "Say all: true" in await refusal(client, "delete_events", query={})
-    text = await refusal(client, "delete_events", query={}, all=True)
-    assert "needs a person's confirmation" in text
+    found = await result(client, "delete_events", query={}, all=True)
+    assert found["status"] == "approval_required"
 
 
 async def test_deleting_all_rows_has_a_tool_of_its_own(connect: Connect) -> None:
@@ -51,26 +66,31 @@ async def test_deleting_all_rows_has_a_tool_of_its_own(connect: Connect) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ({"all": True}, "update all 2000 events"),
-        ({"filter": "*"}, "update all 2000 events"),
-        ({"query": {}}, "update all 2000 events"),
-        ({"query": {"$nor": []}}, "update all 2000 events"),
-        ({"query": {"id": {}}, "all": True}, "update all 2000 events"),
-        ({"fromState": "new"}, "events: it needs a person's"),
-        ({"query": {"level": "error"}}, "events: it needs a person's"),
-    ],
+    "given", [{"filter": "*"}, {"query": {}}, {"query": {"$nor": []}}, {"query": {"id": {}}}]
 )
-async def test_changing_all_or_many_events_is_not_done_unasked(
-    connect: Connect, sandbox: Sandbox, given: dict[str, Any], expected: str
+async def test_all_events_however_written_need_saying_so(
+    connect: Connect, sandbox: Sandbox, given: dict[str, Any]
 ) -> None:
-    """What matches everything is unfiltered, however it is written."""
+    """What matches everything is unfiltered, whatever it looks like."""
+    before = stored(sandbox)
+    client = await connect()
+    text = await refusal(client, "update_events", **given, state="resolved")
+    assert "This selects all 2,000 events" in text
+    found = await result(client, "update_events", **given, all=True, state="resolved")
+    assert found["status"] == "approval_required"
+    assert stored(sandbox) == before
+
+
+@pytest.mark.parametrize("given", [{"fromState": "new"}, {"query": {"level": "error"}}])
+async def test_changing_many_events_waits_for_a_person(
+    connect: Connect, sandbox: Sandbox, given: dict[str, Any]
+) -> None:
+    """Above LOSANT_MCP_CONFIRM_ABOVE nothing but reads leaves unasked."""
     before = stored(sandbox)
     watch = Watch()
     client = await connect(transport=watch)
-    text = await refusal(client, "update_events", **given, state="resolved")
-    assert expected in text
+    found = await result(client, "update_events", **given, state="resolved")
+    assert found["status"] == "approval_required"
     assert {endpoint.effect for endpoint in watch.sent} == {Effect.READ}
     assert stored(sandbox) == before
 
@@ -88,17 +108,17 @@ async def test_how_many_events_are_many_is_a_setting(
 ) -> None:
     """LOSANT_MCP_CONFIRM_ABOVE is the most that is changed unasked."""
     with sandbox.store.transaction(write=True) as db:
-        db.execute("UPDATE events SET state = 2 WHERE level = 3 AND state = 0")
+        db.execute("UPDATE events SET state = 2 WHERE level = 3")
         db.execute(
             "UPDATE events SET state = 0"
             " WHERE id IN (SELECT id FROM events WHERE level = 3 LIMIT 5)"
         )
     client = await connect(confirm_above=above)
     given = {"query": {"level": "critical"}, "fromState": "new", "state": "acknowledged"}
-    if allowed:
-        assert (await result(client, "update_events", **given))["changed"] == 5
-    else:
-        assert "update 5 events" in await refusal(client, "update_events", **given)
+    found = await result(client, "update_events", **given)
+    assert found["status"] == ("done" if allowed else "approval_required")
+    [(changed,)] = sandbox.store.rows("SELECT COUNT(*) FROM events WHERE level = 3 AND state = 1")
+    assert (changed >= 5) == allowed
 
 
 async def test_all_events_of_a_small_application_are_still_all(
@@ -110,7 +130,7 @@ async def test_all_events_of_a_small_application_are_still_all(
         db.execute("UPDATE events SET state = 0")
     client = await connect()
     text = await refusal(client, "update_events", fromState="new", state="resolved")
-    assert "update all 3 events" in text
+    assert "This selects all 3 events of the application" in text
 
 
 @pytest.mark.parametrize("given", [{}, {"detachDevice": False}])
