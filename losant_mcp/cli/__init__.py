@@ -1,4 +1,4 @@
-"""The command line: serve, sandbox, demo, call, check.
+"""The command line: serve, sandbox, demo, call, check, approve.
 
 One module a command, each loaded when its command is asked for, so that ``--version`` and
 ``--help`` answer at once. What goes wrong ends here as one or two lines on standard error:
@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "sandbox": "Serve the embedded sandbox's HTTP API alone.",
     "call": "Call one tool and print its result.",
     "check": "Check settings, token and connection.",
+    "approve": "Decide what an assistant asks for: approve or decline.",
 }
 """Every command with its one line of help; ``losant_mcp.cli.<name>.<name>`` is the command."""
 

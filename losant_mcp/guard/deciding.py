@@ -148,6 +148,19 @@ def _waited_ms(plan: Plan) -> int:
     return round(((plan.decided_at or plan.created_at) - plan.created_at) * 1000)
 
 
+def problem_in_words(slips: Slips) -> str:
+    """What was wrong with the last answer; empty where there was none."""
+    if slips.last is None:
+        return ""
+    wrong = (
+        "That was not exactly what is to be typed."
+        if slips.last == "phrase"
+        else "That was not the approval PIN."
+    )
+    tries = "One try is" if slips.left == 1 else f"{slips.left} tries are"
+    return f"{wrong} Nothing was changed. {tries} left."
+
+
 def person() -> str:
     """Who sits at this machine, as far as its system knows: the name of the account."""
     try:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from losant_mcp.guard.deciding import Deciding, Slips, person
+from losant_mcp.guard.deciding import Deciding, person, problem_in_words
 from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.store import GuardError, StateStore
 from losant_mcp.http import requests
@@ -137,7 +137,7 @@ class Approvals:
             needs_pin=asked.pin,
             lacks_pin=await self._deciding.lacks_pin(plan),
             slip=slips.last,
-            problem=_problem(slips),
+            problem=problem_in_words(slips),
             command=self._place.command,
             refusal_minutes=self._place.refusal_seconds // 60,
         )
@@ -181,15 +181,3 @@ class Approvals:
 
 def _path(plan_id: str) -> str:
     return f"/approvals/{plan_id}"
-
-
-def _problem(slips: Slips) -> str:
-    if slips.last is None:
-        return ""
-    wrong = (
-        "That was not exactly what is to be typed."
-        if slips.last == "phrase"
-        else "That was not the approval PIN."
-    )
-    tries = "One try is" if slips.left == 1 else f"{slips.left} tries are"
-    return f"{wrong} Nothing was changed. {tries} left."

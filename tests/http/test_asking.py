@@ -14,7 +14,6 @@ import pytest
 
 from losant_mcp.config import Settings
 from losant_mcp.http.approval_page import ApprovalPage
-from losant_mcp.http.asking import Asking
 from losant_mcp.http.browser import Browser, has_screen
 from losant_mcp.http.redirects import Redirects
 from tests.http.asked import Recording, address_of, truncation
@@ -151,31 +150,6 @@ async def test_the_page_ends_with_its_server_though_requests_hang(
     for stream in hanging:
         await stream.aclose()
     assert await served.status(plan) == "pending"
-
-
-async def test_a_server_that_never_asks_loads_no_web_server(served: Served) -> None:
-    """The page costs nothing until the first question."""
-    code = (
-        "import sys, losant_mcp.http.asking; "
-        "sys.exit(bool({'uvicorn', 'starlette.applications', 'jinja2'} & set(sys.modules)))"
-    )
-    done = await anyio.run_process([sys.executable, "-c", code], check=False)
-    assert done.returncode == 0
-
-
-async def test_the_first_question_starts_the_page(served: Served, settings: Settings) -> None:
-    """Asked from two calls at once, there is one page, and it outlives the calls."""
-    browser = Recording()
-    plans = [await served.add(truncation(name, arguments=name)) for name in ("One", "Two")]
-    async with Asking(settings, browser=browser) as asking:
-        ask = asking.page(served.state_dir, served.ledger)
-        async with anyio.create_task_group() as calls:
-            for plan in plans:
-                calls.start_soon(ask, plan)
-        hosts = {(await address_of(file)).split("/")[2] for file in browser.files}
-        assert len(hosts) == 1
-        visitor = served.visitor_of(hosts.pop())
-        assert (await visitor.enter(browser.files[0])).status_code == 200
 
 
 # ---- the real thing ------------------------------------------------------------------------
