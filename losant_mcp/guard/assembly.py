@@ -17,6 +17,7 @@ from losant_mcp.guard.gate import AskElsewhere, Gate, binding_of, limits_of
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.origins import Origin
 from losant_mcp.guard.plans import Plan
+from losant_mcp.guard.recovering import tell_interrupted
 from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
 
@@ -70,8 +71,8 @@ async def open_guard(settings: Settings, client: LosantClient, page: MakePage | 
     )
     backups = Backups(state.backups)
     await anyio.to_thread.run_sync(backups.prepare)
-    for plan in await store.interrupt_orphans(await _alive(state)):
-        await ledger.note_plan("interrupted", plan)
+    orphans = await store.interrupt_orphans(await _alive(state))
+    await tell_interrupted(orphans, client, ledger, backups)
     ask = page(state, ledger) if page is not None else _in_the_terminal
     gate = Gate(client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
     return Guard(gate, ledger, backups, state, origin)
@@ -81,5 +82,5 @@ async def _alive(state: StateDir) -> tuple[str, ...]:
     return await anyio.to_thread.run_sync(state.alive_origins)
 
 
-async def _in_the_terminal(_: Plan) -> str:
+async def _in_the_terminal(_: Plan, __: str) -> str:
     return TERMINAL_ADVICE

@@ -18,11 +18,11 @@ from losant_mcp.guard.backup_manifest import Draft as BackupDraft
 from losant_mcp.guard.backups import Backups
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.outcomes import Outcome
-from losant_mcp.guard.plans import Action, Operation, Plan, PlannedSet, Status, digest
+from losant_mcp.guard.plans import Action, Operation, Plan, Status, digest
 from losant_mcp.guard.restore import WriteBatch
 from losant_mcp.guard.run_restore import restore_backup
 from losant_mcp.guard.running import Chunks, Drifted, Progress, Ran, Run, Stopped
-from losant_mcp.guard.store import BudgetSpent, NotOpen
+from losant_mcp.guard.store import BudgetSpent, NotOpen, TooManyQuestions
 from losant_mcp.guard.ways import Client
 from losant_mcp.guard.wording import counted
 
@@ -41,6 +41,9 @@ RUNS: Mapping[Action, Callable[[Run], Awaitable[Ran]]] = {
     "update_data_table": run_overwrites.update_data_table,
     "add_data_table_column": run_overwrites.add_data_table_column,
 }
+
+PROGRESS_SECONDS = 1.0
+"""How long a client may take to hear of the progress; one that does not read hears no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +78,25 @@ class Carrier:
         # A restore may be taken back at any point: it goes on where it stopped.
         held = plan.operation.action != "restore_backup"
         with anyio.CancelScope(shield=held) as shield:
-            return await self._burn(request, plan)
+            try:
+                burned = await self._burn(request, plan)
+            except NotOpen as error:
+                return outcomes.of_plan(error.plan)
+            return await self._execute(request, burned)
         raise AssertionError(shield)  # a shield that nobody cancels lets nothing fall through
 
-    async def _burn(self, request: Request, plan: Plan) -> Outcome:
-        ledger = self._ledger
-        try:
-            burned = await ledger.store.burn(plan.id, digest(asdict(ledger.binding)), ledger.limits)
-        except NotOpen as error:
-            return outcomes.of_plan(error.plan)
-        except BudgetSpent as error:
-            await ledger.note_plan("failed", plan, request.client.name, why="budget")
-            return outcomes.of_failure(error)
-        return await self._execute(request, burned)
+    async def _burn(self, request: Request, plan: Plan) -> Plan:
+        """The plan, running. Raises NotOpen and BudgetSpent."""
+        ledger, burned = self._ledger, plan
+        with anyio.CancelScope(shield=True):
+            try:
+                burned = await ledger.store.burn(
+                    plan.id, digest(asdict(ledger.binding)), ledger.limits
+                )
+            except BudgetSpent:
+                await ledger.note_plan("failed", plan, request.client.name, why="budget")
+                raise
+        return burned
 
     async def _execute(self, request: Request, plan: Plan) -> Outcome:
         try:
@@ -97,19 +106,25 @@ class Carrier:
             outcome, status, ran = outcomes.of_failure(error), "failed", Ran()
         except BaseException as error:
             with anyio.CancelScope(shield=True):
-                await self._ledger.store.finish(plan.id, "failed", {})
+                await self._ledger.store.finish(plan.id, "failed", outcomes.of_crash())
                 why = type(error).__name__
                 await self._ledger.note_plan("failed", plan, request.client.name, why=why)
             raise
-        await self._ledger.store.finish(plan.id, status, outcomes.storable(outcome))
-        await self._tell(request, plan, status, ran)
-        if ran.removed or ran.changed:
-            words = f"{plan.verb} ({outcomes.iso(await self._ledger.store.now())})"
-            operation = plan.operation
-            await self._ledger.store.note_change(
-                operation.application_id, operation.target_id, words
-            )
+        try:
+            await self._ledger.store.finish(plan.id, status, outcomes.storable(outcome))
+            await self._tell(request, plan, status, ran)
+            await self._remember(plan, ran)
+        except LosantMcpError as error:
+            # What was done is done, and must not be called a failure.
+            return outcomes.untold(outcome, error)
         return outcome
+
+    async def _remember(self, plan: Plan, ran: Ran) -> None:
+        """Keep what was done for the next question about the target."""
+        if ran.removed or ran.changed:
+            store, operation = self._ledger.store, plan.operation
+            words = f"{plan.verb} ({outcomes.iso(await store.now())})"
+            await store.note_change(operation.application_id, operation.target_id, words)
 
     async def _attempt(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
         self._running += 1
@@ -127,25 +142,35 @@ class Carrier:
             await self._ledger.note_plan("backed_up", plan, request.client.name, backup=manifest.id)
             return manifest.id
 
-        run = Run(self._client, plan, keep, request.progress)
+        run = Run(self._client, plan, keep, _patient(request.progress))
         # Rows that a truncate was re-planned for are named, and go one by one.
         named = plan.operation.action == "truncate_rows" and plan.planned.items
         carry_out = run_rows.delete_rows if named else RUNS.get(plan.operation.action)
         try:
             ran = await (carry_out(run) if carry_out else self._restore(request, run))
         except Drifted as drift:
-            fresh = await self._replan(plan, drift.again) if drift.again else None
-            return outcomes.of_drift(drift, fresh), "drifted", Ran()
+            return outcomes.of_drift(drift, await self._replan(plan, drift)), "drifted", Ran()
         except Stopped as stop:
             return outcomes.of_stop(plan, stop), "failed", stop.known
         outcome = outcomes.of_run(plan, ran)
         return ({**outcome, "result": dict(ran.result)} if ran.result else outcome), "done", ran
 
-    async def _replan(self, plan: Plan, again: PlannedSet) -> Plan:
-        """The same call again, for the rows that were agreed to and no others."""
-        verb = f"DELETE the {counted(again.count, 'row')} of before"
-        fresh = replace(plan, planned=again, verb=verb, status="pending", way=None, nonce="")
-        return await self._ledger.store.add_plan(fresh, self._ledger.limits)
+    async def _replan(self, plan: Plan, drift: Drifted) -> Plan | None:
+        """The same call again, for the rows that were agreed to and no others, if there are any."""
+        if drift.again is None:
+            return None
+        fresh = replace(
+            plan,
+            planned=drift.again,
+            verb=f"DELETE the {counted(drift.again.count, 'row')} of before",
+            shown=replace(plan.shown, side_effects=("The rows that came since stay.",)),
+        )
+        try:
+            fresh = await self._ledger.store.add_plan(fresh, self._ledger.limits)
+        except TooManyQuestions:
+            return None
+        await self._ledger.note_plan("planned", fresh)
+        return fresh
 
     async def unasked(self, request: Request, plan: Plan) -> Outcome:
         """Run a plan that nobody needs to be asked about; errors of Losant are raised."""
@@ -163,7 +188,10 @@ class Carrier:
                 "failed", plan, request.client.name, why=type(error).__name__
             )
             raise
-        await self._tell(request, plan, status, ran)
+        try:
+            await self._tell(request, plan, status, ran)
+        except LosantMcpError as error:
+            return outcomes.untold(outcome, error)
         return outcome
 
     async def _tell(self, request: Request, plan: Plan, status: Status, ran: Ran) -> None:
@@ -187,3 +215,17 @@ class Carrier:
             )
 
         return await restore_backup(run, self._backups, remember=remember)
+
+
+def _patient(progress: Progress) -> Progress:
+    """Tells the progress until the client once does not listen: it must not hold up a run."""
+    listens = True
+
+    async def tell(done: float, total: float | None, words: str) -> None:
+        nonlocal listens
+        if listens:
+            with anyio.move_on_after(PROGRESS_SECONDS) as waiting:
+                await progress(done, total, words)
+            listens = not waiting.cancelled_caught
+
+    return tell

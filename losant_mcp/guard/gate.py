@@ -46,8 +46,10 @@ DESTROYED_AN_HOUR = 5
 """An hour's destroyed objects: as many times the limit of one call."""
 
 Decision = Literal["approved", "declined", "cancelled"]
-AskElsewhere = Callable[[Plan], Awaitable[str]]
-"""Opens the approval page for the person; returns what the model should tell them."""
+AskElsewhere = Callable[[Plan, str], Awaitable[str]]
+"""Opens the approval page for the person; returns what the model should tell them. It is given
+the plan and what the client calls itself.
+"""
 
 
 class Gate:
@@ -156,12 +158,13 @@ class Gate:
             return await self._carrier.approved(request, plan)
         by_form = self._settings.ask != "page" and request.client.can_be_asked
         if self._settings.confirm == "preview":
-            advice = "No person is asked here: this is the preview that the operator chose."
-            return outcomes.approval_required(plan, advice)
+            return outcomes.approval_required(plan, outcomes.PREVIEW)
         if not by_form:
-            await self.store.begin_question(plan.id, "page")
-            await self.ledger.note_plan("asked", plan, request.client.name, way="page")
-            return outcomes.approval_required(plan, await self._ask_elsewhere(plan))
+            if plan.way != "page":
+                await self.store.begin_question(plan.id, "page")
+                await self.ledger.note_plan("asked", plan, request.client.name, way="page")
+            advice = await self._ask_elsewhere(plan, request.client.name)
+            return outcomes.approval_required(plan, f"{advice} {outcomes.THEN}")
         nonce = await self.store.begin_question(plan.id, "form")
         await self.ledger.note_plan("asked", plan, request.client.name, way="form")
         if request.client.modern:
@@ -176,8 +179,7 @@ class Gate:
             answer = Answer("cancel")
         except anyio.get_cancelled_exc_class():
             # The call is gone, so its question is void: a late answer must find nothing.
-            with anyio.CancelScope(shield=True):
-                await self._decide(request, plan, nonce, "cancelled")
+            await self._decide(request, plan, nonce, "cancelled")
             raise
         return await self._answered(request, plan, nonce, answer)
 
@@ -202,19 +204,23 @@ class Gate:
         decided = await self._decide(request, plan, nonce, decision)
         if decided.status == "approved":
             return await self._carrier.approved(request, decided)
-        if answer.reply == "accept" and decided.status == "declined":
+        if answer.reply == "accept" and not agreed and decided.status == "declined":
             return outcomes.mismatch(decided)
         return outcomes.of_plan(decided)
 
     async def _decide(self, request: Request, plan: Plan, nonce: str, decision: Decision) -> Plan:
-        try:
-            decided = await self.store.decide(
-                plan.id, decision, way="form", by=request.client.name or "form", nonce=nonce
-            )
-        except NotOpen as error:
-            return error.plan
-        waited = round(((decided.decided_at or 0) - decided.created_at) * 1000)
-        await self.ledger.note_plan(decision, decided, request.client.name, way="form", ms=waited)
+        asker, decided = request.client.name, plan
+        # An answer that is recorded has its line, and a yes goes on into its run: a call that is
+        # cancelled in between must not leave a yes behind that the next call would find.
+        with anyio.CancelScope(shield=True):
+            try:
+                decided = await self.store.decide(
+                    plan.id, decision, way="form", by=asker or "form", nonce=nonce
+                )
+            except NotOpen as error:
+                return error.plan
+            waited = round(((decided.decided_at or 0) - decided.created_at) * 1000)
+            await self.ledger.note_plan(decision, decided, asker, way="form", ms=waited)
         return decided
 
     async def _resumed(self, request: Request, approval_id: str) -> Outcome | InputRequiredResult:
@@ -226,13 +232,21 @@ class Gate:
                 hint="Call without approvalId to plan anew.",
             )
         if plan.status == "pending" and self._settings.confirm == "preview":
-            plan = await self.store.decide(plan.id, "approved", way="preview", by="nobody")
-            await self.ledger.note_plan("approved", plan, request.client.name, way="preview")
+            plan = await self._decide_unasked(request, plan)
         if plan.status == "approved":
             return await self._carrier.approved(request, plan)
         if plan.status == "pending":
             return await self._ask(request, plan)
         return outcomes.of_plan(plan)
+
+    async def _decide_unasked(self, request: Request, plan: Plan) -> Plan:
+        """The yes of the preview, which no person gave."""
+        try:
+            decided = await self.store.decide(plan.id, "approved", way="preview", by="nobody")
+        except NotOpen as error:
+            return error.plan
+        await self.ledger.note_plan("approved", decided, request.client.name, way="preview")
+        return decided
 
     def _belongs(self, plan: Plan, request: Request) -> bool:
         """Whether the plan is of this caller, this tool, these arguments and this target."""
@@ -287,6 +301,10 @@ class Gate:
             return await self.destroy(request)
         reads = operation.action in ("update_events", "restore_backup")
         draft = await self._draft(operation) if reads else _unread(operation)
+        most = max(count, self._settings.confirm_above)
+        if operation.action == "update_events" and draft.planned.count > most:
+            # More than were counted when nobody had to be asked: a storm, at this very moment.
+            return await self.destroy(request)
         plan = draft.plan(operation, self.binding, digest(dict(request.arguments)))
         return await self._carrier.unasked(request, plan)
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from losant_mcp.errors import describe
+from losant_mcp.errors import LosantMcpError, Refused, describe
+from losant_mcp.guard.backup_manifest import Manifest
 from losant_mcp.guard.plans import Action, Plan
 from losant_mcp.guard.running import Drifted, Ran, Stopped
 from losant_mcp.guard.wording import counted, shown_name
@@ -44,12 +45,18 @@ def approval_required(plan: Plan, advice: str) -> Outcome:
     """A person must decide elsewhere; ``advice`` tells how."""
     return {
         "status": "approval_required",
-        "message": f"{_NOTHING[:-1]} yet. {advice} Then call again with the same arguments and"
-        " this approvalId. Only the person can approve.",
+        "message": f"{_NOTHING[:-1]} yet. {advice}",
         "approvalId": plan.id,
         "expiresAt": iso(plan.expires_at),
         "plan": facts(plan),
     }
+
+
+THEN = "Then call again with the same arguments and this approvalId. Only the person can approve."
+PREVIEW = (
+    "Nobody is asked here: this is the preview that the operator chose. The same call again with"
+    " this approvalId carries it out, once."
+)
 
 
 def facts(plan: Plan) -> Outcome:
@@ -124,20 +131,63 @@ def of_stop(plan: Plan, stop: Stopped) -> Outcome:
     return outcome
 
 
-def of_failure(error: Exception) -> Outcome:
+def of_failure(error: LosantMcpError) -> Outcome:
     """A run that failed before anything was deleted."""
-    return {"status": "interrupted", "message": f"{str(error)[:400]} {_NOTHING}"}
+    told = describe(error).removesuffix(_NOTHING).strip()
+    return {"status": "interrupted", "message": f"{told} {_NOTHING}"}
+
+
+def of_crash() -> Outcome:
+    """A run that ended by a defect of this program."""
+    message = "The run ended unexpectedly; it cannot be told how far it came. Look what is left."
+    return {"status": "interrupted", "message": message}
+
+
+def untold(outcome: Outcome, error: LosantMcpError) -> Outcome:
+    """The end of a run that could not be put down; the run itself cannot be taken back."""
+    message = f"{outcome['message']} Its end could not be recorded here: {str(error)[:200]}"
+    return {**outcome, "message": message}
+
+
+def of_orphan(plan: Plan, backup: Manifest | None, left: int | None) -> Outcome:
+    """A run whose process ended in the middle: what the backups and Losant tell of it.
+
+    ``left`` is how many of the planned objects are at Losant now, None where that is unknown.
+    """
+    noun = _NOUNS.get(plan.operation.action, "object")
+    sentences = ["The server ended while this ran."]
+    if backup is not None:
+        sentences.append(f"The backup of {counted(backup.count, noun)} is complete: {backup.id}.")
+        if left is not None:
+            planned = counted(plan.planned.count, noun)
+            sentences.append(f"Of {planned} in the plan, {left:,} are at Losant now.")
+        sentences.append("Call again to plan what remains.")
+    elif plan.destroys:
+        # Nothing is removed before its backup is complete.
+        sentences.append(f"Its backup was not complete. {_NOTHING}")
+    else:
+        sentences.append("Look whether anything was changed.")
+    outcome: Outcome = {"status": "interrupted", "message": " ".join(sentences)}
+    return {**outcome, "backupId": backup.id} if backup is not None else outcome
 
 
 def of_plan(plan: Plan) -> Outcome:
-    """What became of a plan, for whoever asks again; a finished one repeats its outcome."""
+    """What became of a plan, for whoever asks again; a finished one repeats its outcome.
+
+    Raises Refused where that was no.
+    """
     if plan.outcome is not None:
+        if plan.outcome.get("status") == "refused":
+            raise Refused(str(plan.outcome["message"]))
         return dict(plan.outcome)
     if plan.status in _ENDS:
         return {"status": plan.status, "message": _ENDS[plan.status]}
-    if plan.status == "running":
-        message = "It is running now. Call again with the approvalId to learn how it ended."
+    if plan.status in ("approved", "running"):
+        message = "It is being carried out. Call again with the approvalId to learn how it ended."
         return {"status": "interrupted", "message": message, "approvalId": plan.id}
+    if plan.status == "pending":
+        message = f"The question was asked anew, so this answer counts for nothing. {_NOTHING}"
+        return {"status": "cancelled", "message": message}
     message = "The run was interrupted before it told how far it came; see list_backups."
     return {"status": "interrupted", "message": message}
 

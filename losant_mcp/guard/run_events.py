@@ -9,10 +9,11 @@ from typing import Any
 
 from losant_mcp.api.endpoints import EVENT_DELETE, EVENTS_DELETE
 from losant_mcp.api.events import EventPatch, EventsDeleted
+from losant_mcp.api.lookup import JobLog
 from losant_mcp.api.types import JobEnqueued
 from losant_mcp.client.jobs import UnclearJob, follow_job
 from losant_mcp.client.paging import by_number
-from losant_mcp.errors import LosantMcpError, NotFound
+from losant_mcp.errors import JobFailed, LosantMcpError, NotFound
 from losant_mcp.guard.plans import canonical
 from losant_mcp.guard.running import (
     IDS_IN_A_QUERY,
@@ -49,9 +50,15 @@ async def delete_event(run: Run) -> Ran:
     backup_id = await run.keep("events", chunks())
     path = {**run.at, "eventId": event_id}
     try:
+        again = await run.client.event_get(**path)
+    except NotFound:
+        return Ran(gone=1, backup_id=backup_id)
+    if again.lastUpdated != seen:
+        raise Drifted("the event was changed since")
+    try:
         await run.client.event_delete(**path, permit=Permit(EVENT_DELETE.id, path))
     except LosantMcpError as error:
-        raise Stopped(error, Ran(backup_id=backup_id)) from error
+        raise Stopped(error, await _Events(run).known(0, backup_id, [event_id])) from error
     return Ran(removed=1, backup_id=backup_id)
 
 
@@ -66,9 +73,9 @@ async def delete_events(run: Run) -> Ran:
         for group in in_groups(events.same, IDS_IN_A_QUERY):
             removed += await events.delete(group)
             await run.progress(removed, len(events.same), "events deleted")
-        left = len(await events.remaining()) if removed < len(events.same) else 0
+        left = len(await events.there(events.same)) if removed < len(events.same) else 0
     except LosantMcpError as error:
-        raise Stopped(error, await events.known(removed, backup_id)) from error
+        raise Stopped(error, await events.known(removed, backup_id, events.same)) from error
     return Ran(
         removed=removed,
         kept=events.changed + left,
@@ -82,17 +89,24 @@ async def update_events(run: Run) -> Ran:
     events = _Events(run)
     backup_id = await run.keep("before-image", events.present())
     patch = EventPatch.model_validate(dict(run.plan.operation.change or {}))
-    changed = 0
+    changed = kept = 0
     try:
         for group in in_groups(events.same, IDS_IN_A_SET):
-            await events.patch(group, patch)
-            changed += len(group)
+            reached = await events.patch(group, patch)
+            changed += reached
+            kept += len(group) - reached
             await run.progress(changed, len(events.same), "events changed")
     except LosantMcpError as error:
-        further = min(IDS_IN_A_SET, len(events.same) - changed)
+        further = min(IDS_IN_A_SET, len(events.same) - changed - kept)
         note = f"{changed:,} events were changed for certain; a further {further} may be."
         raise Stopped(error, Ran(changed=changed, backup_id=backup_id, note=note)) from error
-    return Ran(changed=changed, kept=events.changed, gone=events.gone, backup_id=backup_id)
+    kept += events.changed
+    return Ran(changed=changed, kept=kept, gone=events.gone, backup_id=backup_id)
+
+
+async def count_left(run: Run) -> int:
+    """How many events of the plan are at Losant now."""
+    return len(await _Events(run).there(run.plan.planned.ids))
 
 
 class _Events:
@@ -129,7 +143,7 @@ class _Events:
                 yield [e.to_json() for e in same]
         # What left the selection was changed, unless it is gone altogether.
         missing = [event_id for event_id in self._seen if event_id not in found]
-        still = await self._there(missing)
+        still = await self.there(missing)
         self.gone = len(missing) - len(still)
         self.changed = len(self._seen) - len(self.same) - self.gone
 
@@ -145,10 +159,10 @@ class _Events:
         )
         if isinstance(answer, EventsDeleted):
             return answer.removed
-        return await self._follow(answer, since, len(ids))
+        return await self._follow(answer, since, ids)
 
-    async def patch(self, ids: Sequence[str], patch: EventPatch) -> None:
-        """Change these events unless they changed meanwhile."""
+    async def patch(self, ids: Sequence[str], patch: EventPatch) -> int:
+        """Change these events unless they changed meanwhile; how many were reached."""
         operation = self._run.plan.operation
         since = self._run.client.losant_now()
         query = operation.selection.get("query")
@@ -156,17 +170,29 @@ class _Events:
             # The ids and their unchanged dates say the same; both would not fit into a URL.
             query = None
         notify: dict[str, Any] = dict(operation.notify)
+        meant = exactly(ids, query, "lastUpdated", self._newest)
+        # Losant does not tell how many it changed, and afterwards nobody can.
+        reached = await self._run.client.events_get(**self._run.at, query=meant, perPage=1)
         answer = await self._run.client.events_patch(
-            **self._run.at,
-            body=patch,
-            query=exactly(ids, query, "lastUpdated", self._newest),
-            **notify,
+            **self._run.at, body=patch, query=meant, **notify
         )
         if isinstance(answer, JobEnqueued):
-            await self._follow(answer, since, len(ids))
+            await self._end(answer, since)
+        return reached.totalCount
 
-    async def _follow(self, job: JobEnqueued, since: datetime, wanted: int) -> int:
+    async def _follow(self, job: JobEnqueued, since: datetime, ids: Sequence[str]) -> int:
         """Wait for the job's end; how many it removed. Raises JobFailed."""
+        log = await self._end(job, since)
+        removed = (log.output or {}).get("removed") if log else None
+        if isinstance(removed, (int, float)):
+            return int(removed)
+        return len(ids) - len(await self.there(ids))
+
+    async def _end(self, job: JobEnqueued, since: datetime) -> JobLog | None:
+        """The log of the job at its end; None where several fit, and all of them completed.
+
+        Raises JobFailed, also where it cannot be told how the job ended.
+        """
         log = await follow_job(
             self._run.client,
             self._run.plan.operation.application_id,
@@ -176,11 +202,13 @@ class _Events:
             timeout=JOB_SECONDS,
         )
         if isinstance(log, UnclearJob):
-            return wanted - len(await self._there(self.same))
-        removed = (log.output or {}).get("removed")
-        return int(removed) if isinstance(removed, (int, float)) else wanted
+            if log.status != "completed":
+                unclear = f"It cannot be told how Losant's job ended: {log.why}."
+                raise JobFailed(unclear, status=log.status, hint="Look with list_jobs.")
+            return None
+        return log
 
-    async def _there(self, ids: Sequence[str]) -> list[str]:
+    async def there(self, ids: Sequence[str]) -> list[str]:
         """Which of these events exist."""
         there: list[str] = []
         for group in in_groups(ids, IDS_IN_A_SET):
@@ -190,14 +218,10 @@ class _Events:
             there += [event.id for event in page.items]
         return there
 
-    async def remaining(self) -> list[str]:
-        """Which of the events that were to go are still there."""
-        return await self._there(self.same)
-
-    async def known(self, removed: int, backup_id: str) -> Ran:
+    async def known(self, removed: int, backup_id: str, ids: Sequence[str]) -> Ran:
         """How far a run came that was stopped: counted at Losant where it answers."""
         try:
-            removed = len(self.same) - len(await self.remaining())
+            removed = len(ids) - len(await self.there(ids))
         except LosantMcpError:
             note = f"At least {removed:,} events were deleted; Losant cannot be asked now."
             return Ran(removed=removed, backup_id=backup_id, note=note)

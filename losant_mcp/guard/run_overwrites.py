@@ -13,6 +13,7 @@ from losant_mcp.guard.running import Chunks, Drifted, JsonObject, Ran, Run, Stop
 async def update_event(run: Run) -> Ran:
     """Change one event."""
     before = await run.client.event_get(**run.at, eventId=run.plan.operation.target_id)
+    _check_seen(run, before.lastUpdated)
     backup_id = await _keep(run, before.to_json())
     patch = EventPatch.model_validate(_change(run))
     try:
@@ -27,6 +28,7 @@ async def update_row(run: Run) -> Ran:
     row_id = run.plan.operation.target_id
     table = await run.client.data_table_get(**run.table)
     before = await run.client.data_table_row_get(**run.table, rowId=row_id)
+    _check_seen(run, before.to_json().get("updatedAt"))
     backup_id = await _keep(run, before.to_json(), table)
     body = RowUpdate.model_validate(_change(run))
     try:
@@ -66,6 +68,12 @@ async def _same_table(run: Run) -> DataTable:
     if target.shape and (table.name, table.creationDate) != (target.name, target.created):
         raise Drifted("the table was renamed or made anew")
     return table
+
+
+def _check_seen(run: Run, changed: str | None) -> None:
+    """Raise Drifted where a person was asked and the object is not as they saw it."""
+    if run.plan.planned.items and changed != run.plan.planned.newest:
+        raise Drifted("the object was changed since")
 
 
 async def _keep(run: Run, before: JsonObject, table: DataTable | None = None) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from losant_mcp.api.endpoints import DATA_TABLE_ROW_DELETE, DATA_TABLE_ROWS_DELETE
 from losant_mcp.errors import BadRequest, LosantMcpError, NotFound
-from losant_mcp.guard.planning import shape_of
 from losant_mcp.guard.running import (
     ROWS_IN_A_STEP,
     Chunks,
@@ -18,6 +17,7 @@ from losant_mcp.guard.running import (
     exactly,
     in_groups,
     one_of,
+    same_table,
 )
 from losant_mcp.policy import Permit
 
@@ -31,7 +31,7 @@ async def delete_row(run: Run) -> Ran:
         return Ran(gone=1, note="The row was already gone.")
     if row.get("updatedAt") != seen or row.get("createdAt") != run.plan.target.created:
         raise Drifted("the row was changed since")
-    table = await run.client.data_table_get(**run.table)
+    table = await same_table(run)
 
     async def chunks() -> Chunks:
         yield [row]
@@ -39,45 +39,47 @@ async def delete_row(run: Run) -> Ran:
     backup_id = await run.keep("rows", chunks(), table=table)
     path = {**run.table, "rowId": row_id}
     try:
+        again = (await run.client.data_table_row_get(**path)).to_json()
+    except NotFound:
+        return Ran(gone=1, backup_id=backup_id)
+    if again.get("updatedAt") != seen:
+        raise Drifted("the row was changed since")
+    try:
         await run.client.data_table_row_delete(
             **path, permit=Permit(DATA_TABLE_ROW_DELETE.id, path)
         )
     except LosantMcpError as error:
-        raise Stopped(error, Ran(backup_id=backup_id)) from error
+        raise Stopped(error, await _Rows(run).known(0, backup_id, [row_id])) from error
     return Ran(removed=1, backup_id=backup_id)
 
 
 async def delete_rows(run: Run) -> Ran:
     """Delete the rows of the set that are still as the person saw them."""
-    table = await run.client.data_table_get(**run.table)
-    target = run.plan.target
-    if (table.name, table.creationDate, shape_of(table)) != (
-        target.name,
-        target.created,
-        target.shape,
-    ):
-        raise Drifted("the table was renamed, made anew, or its columns changed")
+    table = await same_table(run)
     rows = _Rows(run)
     backup_id = await run.keep("rows", rows.present(), table=table)
     if not rows.same:
         return Ran(kept=rows.changed, gone=rows.gone, backup_id=backup_id)
+    await same_table(run)
     removed = 0
     try:
-        again = await run.client.data_table_get(**run.table)
-        if (again.name, again.creationDate) != (target.name, target.created):
-            raise Drifted("the table was renamed or made anew")
         for group in in_groups(rows.same, ROWS_IN_A_STEP):
             removed += await rows.delete(group)
             await run.progress(removed, len(rows.same), "rows deleted")
-        left = len(await rows.remaining()) if removed < len(rows.same) else 0
+        left = len(await rows.there(rows.same)) if removed < len(rows.same) else 0
     except LosantMcpError as error:
-        raise Stopped(error, await rows.known(removed, backup_id)) from error
+        raise Stopped(error, await rows.known(removed, backup_id, rows.same)) from error
     return Ran(
         removed=removed,
         kept=rows.changed + left,
         gone=rows.gone + len(rows.same) - removed - left,
         backup_id=backup_id,
     )
+
+
+async def count_left(run: Run) -> int:
+    """How many rows of the plan are at Losant now."""
+    return len(await _Rows(run).there(run.plan.planned.ids))
 
 
 class _Rows:
@@ -165,17 +167,17 @@ class _Rows:
         await self._run.client.data_table_row_delete(**path, permit=permit)
         return 1
 
-    async def remaining(self) -> list[str]:
-        """Which of the rows that were to go are still there."""
-        left: list[str] = []
-        for group in in_groups(self.same, ROWS_IN_A_STEP):
-            left += [row["id"] for row in await self._fetch(group)]
-        return left
+    async def there(self, ids: Sequence[str]) -> list[str]:
+        """Which of these rows exist."""
+        there: list[str] = []
+        for group in in_groups(ids, ROWS_IN_A_STEP):
+            there += [row["id"] for row in await self._fetch(group)]
+        return there
 
-    async def known(self, removed: int, backup_id: str) -> Ran:
+    async def known(self, removed: int, backup_id: str, ids: Sequence[str]) -> Ran:
         """How far a run came that was stopped: counted at Losant where it answers."""
         try:
-            removed = len(self.same) - len(await self.remaining())
+            removed = len(ids) - len(await self.there(ids))
         except LosantMcpError:
             note = f"At least {removed:,} rows were deleted; Losant cannot be asked now."
             return Ran(removed=removed, backup_id=backup_id, note=note)

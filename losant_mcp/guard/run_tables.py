@@ -13,13 +13,13 @@ from losant_mcp.api.endpoints import (
     DATA_TABLE_REMOVE_COLUMN,
     DATA_TABLE_ROWS_TRUNCATE,
 )
-from losant_mcp.api.tables import DataTable
 from losant_mcp.client.paging import by_offset
 from losant_mcp.errors import LosantMcpError, NotFound
 from losant_mcp.guard.backup_manifest import BackupKind
-from losant_mcp.guard.planning import read_extent, shape_of
+from losant_mcp.guard.planning import read_extent
 from losant_mcp.guard.plans import PlannedSet
-from losant_mcp.guard.running import Chunks, Drifted, Ran, Run, Stopped
+from losant_mcp.guard.running import Chunks, Drifted, Ran, Run, Stopped, same_table
+from losant_mcp.guard.wording import counted
 from losant_mcp.policy import Permit
 
 
@@ -59,7 +59,7 @@ async def remove_data_table_column(run: Run) -> Ran:
     try:
         await run.client.data_table_remove_column(**run.table, columnName=column, permit=permit)
     except LosantMcpError as error:
-        raise Stopped(error, Ran(backup_id=backup_id)) from error
+        raise Stopped(error, await whole.known_column(backup_id)) from error
     return Ran(removed=max(whole.count, 1), backup_id=backup_id)
 
 
@@ -73,8 +73,7 @@ class _Whole:
 
     async def back_up(self, kind: BackupKind, *, only: str | None = None) -> str:
         """Keep the table's definition and rows, or one column of them, as the person saw them."""
-        table = await self._run.client.data_table_get(**self._run.table)
-        self._check_identity(table)
+        table = await same_table(self._run)
         backup_id = await self._run.keep(kind, self._rows(only), table=table)
         self.count = len(self._items)
         planned = self._run.plan.planned
@@ -101,25 +100,12 @@ class _Whole:
 
     async def check_again(self) -> None:
         """Read the table once more. Raises Drifted unless it is what was planned and backed up."""
-        try:
-            table = await self._run.client.data_table_get(**self._run.table)
-        except NotFound:
-            raise Drifted("the table is gone") from None
-        self._check_identity(table)
+        await same_table(self._run)
         # Last, so that as little time as possible lies between it and the deletion.
         count, newest, _ = await read_extent(self._run.client, **self._run.table)
         if not self._as_planned(count, newest):
             planned = self._run.plan.planned
             raise Drifted(self._difference(count, newest), self._agreed(planned))
-
-    def _check_identity(self, table: DataTable) -> None:
-        target = self._run.plan.target
-        if table.creationDate != target.created:
-            raise Drifted("the table was made anew")
-        if self._run.plan.target.kind != "column" and table.name != target.name:
-            raise Drifted("the table was renamed")
-        if shape_of(table) != target.shape:
-            raise Drifted("the table's columns were changed")
 
     def _as_planned(self, count: int, newest: str | None) -> bool:
         planned = self._run.plan.planned
@@ -148,5 +134,16 @@ class _Whole:
             return Ran(removed=max(self.count, 1), backup_id=backup_id, note="The table is gone.")
         except LosantMcpError:
             return Ran(backup_id=backup_id, note="Losant cannot be asked now what is left.")
-        note = f"The table now has {count:,} rows."
+        note = f"The table now has {counted(count, 'row')}."
         return Ran(removed=max(0, self.count - count), backup_id=backup_id, note=note)
+
+    async def known_column(self, backup_id: str) -> Ran:
+        """Whether the column of a stopped run is gone, as far as Losant tells."""
+        column = self._run.plan.target.name
+        try:
+            table = await self._run.client.data_table_get(**self._run.table)
+        except LosantMcpError:
+            return Ran(backup_id=backup_id, note="Losant cannot be asked now what is left.")
+        if column in [there.name for there in table.columns]:
+            return Ran(backup_id=backup_id, note="The column is still there.")
+        return Ran(removed=max(self.count, 1), backup_id=backup_id, note="The column is gone.")

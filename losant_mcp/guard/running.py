@@ -14,8 +14,9 @@ from typing import Any, Protocol
 
 from losant_mcp.api.tables import DataTable
 from losant_mcp.client import LosantClient
-from losant_mcp.errors import LosantMcpError
+from losant_mcp.errors import LosantMcpError, NotFound
 from losant_mcp.guard.backup_manifest import BackupKind
+from losant_mcp.guard.planning import shape_of
 from losant_mcp.guard.plans import Plan, PlannedSet
 
 IDS_IN_A_SET = 100
@@ -93,6 +94,23 @@ class Stopped(Exception):
         super().__init__(str(cause))
         self.cause = cause
         self.known = known
+
+
+async def same_table(run: Run) -> DataTable:
+    """The table of the plan. Raises Drifted where it is not the one that the person saw."""
+    target = run.plan.target
+    try:
+        table = await run.client.data_table_get(**run.table)
+    except NotFound:
+        raise Drifted("the table is gone") from None
+    # A row has a date of its own, and a column a name.
+    if target.kind != "row" and table.creationDate != target.created:
+        raise Drifted("the table was made anew")
+    if target.kind != "column" and table.name != target.name:
+        raise Drifted("the table was renamed")
+    if shape_of(table) != target.shape:
+        raise Drifted("the table's columns were changed")
+    return table
 
 
 def in_groups(ids: Sequence[str], size: int) -> list[list[str]]:

@@ -18,6 +18,7 @@ from mcp.types import (
     InputRequiredResult,
 )
 from mcp.types.version import is_version_at_least
+from pydantic import ValidationError
 
 from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.wording import question, title
@@ -94,11 +95,15 @@ class Client:
 
     async def ask_now(self, plan: Plan) -> Answer:
         """Ask a 2025 client and wait for the answer."""
-        result = await self._context.session.elicit_form(
-            message=question(plan),
-            requested_schema=_schema(plan),
-            related_request_id=self._context.request_id,
-        )
+        try:
+            result = await self._context.session.elicit_form(
+                message=question(plan),
+                requested_schema=_schema(plan),
+                related_request_id=self._context.request_id,
+            )
+        except ValidationError:
+            # No answer that the protocol knows, so none that fits.
+            return Answer("accept")
         return _answer(result)
 
 
