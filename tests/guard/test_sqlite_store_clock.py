@@ -113,6 +113,23 @@ async def test_a_yes_from_a_clock_of_the_future_ends_when_the_clock_is_set_right
     await burn(store, await approve(store, fresh))
 
 
+async def test_a_plan_that_ended_in_the_future_is_dropped_after_thirty_days(
+    store: SqliteStore, clock: Clock
+) -> None:
+    """Its thirty days count from when the clock was set right."""
+    clock.wait(365 * 24 * 3600)
+    plan = await burn(store, await approve(store, await store.add_plan(a_plan(), LIMITS)))
+    await store.finish(plan.id, "done", {})
+    clock.wait(-365 * 24 * 3600)
+    await store.interrupt_orphans([])
+    clock.wait(30 * 24 * 3600)
+    await store.interrupt_orphans([])
+    assert await store.plan(plan.id) is not None
+    clock.wait(1)
+    await store.interrupt_orphans([])
+    assert await store.plan(plan.id) is None
+
+
 async def test_a_step_back_is_seen_by_another_process(
     store: SqliteStore, clock: Clock, tmp_path: Path
 ) -> None:

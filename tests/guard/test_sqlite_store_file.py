@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from losant_mcp.guard.sqlite_store import database
+from losant_mcp.guard.sqlite_store.database import Database, Transaction
 from losant_mcp.guard.sqlite_store.schema import VERSION
-from losant_mcp.guard.store import StateStore, StateUnavailable
+from losant_mcp.guard.store import GuardError, StateStore, StateUnavailable
 from tests.guard.stored import (
     APPLICATION,
+    KEY,
     LIMITS,
+    Clock,
     a_plan,
     a_store,
     edited,
@@ -216,6 +219,49 @@ async def test_a_database_that_was_taken_away_is_missed(tmp_path: Path, anew: bo
             await call(store)
         assert refusal.value.hint == "Restart the server."
     await store.aclose()
+
+
+async def test_a_newer_version_beside_a_running_server_is_noticed(tmp_path: Path) -> None:
+    """What another version made of the file while this one runs is not written over."""
+    path = tmp_path / "state.sqlite"
+    store = a_store(path)
+    await store.now()
+    with edited(path) as other:
+        other.execute(f"PRAGMA user_version = {VERSION + 1}")
+    for call in CALLS.values():
+        with pytest.raises(StateUnavailable):
+            await call(store)
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    ("end", "kept"),
+    [
+        (GuardError("no"), True),
+        (StateUnavailable("broken"), False),
+        (KeyError("a bug"), False),
+    ],
+)
+def test_a_step_is_kept_by_a_no_and_undone_by_a_failure(
+    tmp_path: Path, end: Exception, kept: bool
+) -> None:
+    """What is written before a refusal counts; what is written before a failure never was."""
+    steps = Database(
+        tmp_path / "state.sqlite",
+        key=KEY,
+        clock=Clock(),
+        steady=None,
+        clock_went_back=lambda tx: None,
+    )
+
+    def step(tx: Transaction) -> None:
+        tx.execute("INSERT INTO streaks VALUES ('x', 1, 0)")
+        raise end
+
+    with pytest.raises(type(end)):
+        steps.run(step)
+    assert steps.run(lambda tx: len(tx.rows("SELECT * FROM streaks"))) == kept
+    steps.close()
 
 
 # ---- who may look, and how it is written ---------------------------------------------------

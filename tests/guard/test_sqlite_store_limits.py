@@ -10,11 +10,13 @@ import pytest
 
 from losant_mcp.guard.lifecycle import FORMS_PER_PLAN
 from losant_mcp.guard.plans import PLAN_SECONDS, Plan, Status, Way
+from losant_mcp.guard.refusals import moment
 from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.store import BudgetSpent, Fatigue, Meter, StateStore, TooManyQuestions
 from tests.guard.stored import (
     APPLICATION,
     LIMITS,
+    NOON,
     Clock,
     a_binding,
     a_plan,
@@ -280,6 +282,12 @@ async def test_a_preview_neither_ends_a_row_of_noes_nor_makes_one(store: StateSt
     assert not (await store.fatigue("ann", "")).locked
     await decline(store, await store.add_plan(a_plan("table-9"), LIMITS))
     assert (await store.fatigue("ann", "")).locked
+
+
+def test_a_coming_time_is_rounded_up() -> None:
+    """Whoever comes back at the time that was told is never too early."""
+    assert moment(NOON + 59.2, NOON + 0.1) == "at 2026-09-21T14:14:20Z, in 60 s"
+    assert moment(NOON + 150.5, NOON) == "at 2026-09-21T14:15:51Z, in 3 min"
 
 
 # ---- meters --------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -299,6 +301,37 @@ def test_another_process_is_alive_until_it_is_killed(base: Path) -> None:
             os.kill(grandchild, signal.SIGKILL)
         other.kill()
         mine.close()
+
+
+def test_a_name_is_alive_even_if_others_look_while_it_is_claimed(base: Path) -> None:
+    """Whoever clears the dead away never takes a newcomer for one of them."""
+    state = open_state_dir(base, PRODUCTION)
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            state.alive_origins()
+
+    with ThreadPoolExecutor() as threads:
+        looking = [threads.submit(look) for _ in range(3)]
+        claimed = [state.claim_origin() for _ in range(200)]
+        done.set()
+        for one in looking:
+            one.result()
+    assert set(state.alive_origins()) == {origin.name for origin in claimed}
+    for origin in claimed:
+        origin.close()
+
+
+@posix
+def test_who_looks_does_not_seem_alive_to_others_who_look(base: Path) -> None:
+    """The dead are dead to everybody, however many look at the same time."""
+    state = open_state_dir(base, PRODUCTION)
+    for n in range(200):
+        (state.origins / f"1-{n:016x}").touch(0o600)
+    with ThreadPoolExecutor() as threads:
+        looking = [threads.submit(state.alive_origins) for _ in range(4)]
+        assert [one.result() for one in looking] == [()] * 4
 
 
 def test_other_files_are_no_origins(base: Path) -> None:
