@@ -39,7 +39,7 @@ from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import ApplicationId, RowId, RowQuery, TableId
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.egress import CallbackUrl, Email
-from losant_mcp.tools.guarded import ApprovalId, Outcome, destroy, overwrite, recorded
+from losant_mcp.tools.guarded import ApprovalId, Outcome, destroy, overwrite, recorded, resumes
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
 from losant_mcp.tools.tables import check_columns
@@ -306,8 +306,11 @@ async def delete_rows(
         raise InvalidRequest(
             "An empty query matches every row.", hint="Use truncate_rows for that."
         )
-    table = await call.client.data_table_get(applicationId=applicationId, dataTableId=dataTableId)
-    checked = call.query(query, ROWS, columns=[column.name for column in table.columns])
+    columns = None
+    if not resumes(call):  # else it was checked when it was planned, and the plan counts
+        at = {"applicationId": applicationId, "dataTableId": dataTableId}
+        columns = [column.name for column in (await call.client.data_table_get(**at)).columns]
+    checked = call.query(query, ROWS, columns=columns)
     return await destroy(
         call, "delete_rows", applicationId, dataTableId, selection={"query": checked}
     )

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
+from anyio import to_thread
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
@@ -18,6 +20,7 @@ from losant_mcp.config import Settings
 from losant_mcp.guard.assembly import Guard
 from losant_mcp.guard.audit_lines import AuditLine
 from losant_mcp.guard.door import GuardDoor
+from losant_mcp.guard.plans import Plan, Status
 from losant_mcp.server import LosantServer, build_server, policy_of
 from tests.calling import Mode
 from tests.served import Sandbox
@@ -47,6 +50,48 @@ def close(question: str, schema: dict[str, Any]) -> ElicitResult:
 
 
 @dataclass
+class Moment:
+    """Something that happens once, just before the n-th request that fits leaves."""
+
+    method: str
+    path: str
+    """How the path ends."""
+    happens: Callable[[], object]
+    left: int = 1
+
+
+@dataclass
+class Meddler(httpx.AsyncBaseTransport):
+    """A transport on which a test can act between two requests of the server."""
+
+    moments: list[Moment] = field(default_factory=list)
+    network: httpx.AsyncBaseTransport = field(
+        # There is no TLS here, and loading certificates takes a while.
+        default_factory=lambda: httpx.AsyncHTTPTransport(verify=False)
+    )
+
+    def before(
+        self, method: str, path: str, happens: Callable[[], object], *, number: int = 1
+    ) -> None:
+        """Let this happen just before the request of that number, counted from now on."""
+        self.moments.append(Moment(method, path, happens, number))
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Let happen what is due, and send the request."""
+        for moment in list(self.moments):
+            if request.method == moment.method and request.url.path.endswith(moment.path):
+                moment.left -= 1
+                if not moment.left:
+                    self.moments.remove(moment)
+                    await to_thread.run_sync(moment.happens)
+        return await self.network.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.network.aclose()
+
+
+@dataclass
 class Guarded:
     """One server over the sandbox, with a state folder of its own."""
 
@@ -57,6 +102,7 @@ class Guarded:
     door: GuardDoor
     server: LosantServer
     stack: AsyncExitStack
+    meddler: Meddler
     questions: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """What the person was asked: the text and the form's schema."""
 
@@ -83,11 +129,29 @@ class Guarded:
         audit = (await self.guard()).ledger.audit
         return list(audit.read(1000, plan_id=plan_id))
 
+    def table_id(self, table: str) -> str:
+        """The id of a table, by its name."""
+        [found] = self.sandbox.store.rows("SELECT id FROM data_tables WHERE name = ?", table)
+        return str(found["id"])
+
     def rows(self, table: str) -> list[tuple[Any, ...]]:
         """The stored rows of a table, by its name."""
-        [found] = self.sandbox.store.rows("SELECT id FROM data_tables WHERE name = ?", table)
-        stored = self.sandbox.store.rows(f'SELECT * FROM "rows_{found["id"]}" ORDER BY id')
+        name = f"rows_{self.table_id(table)}"
+        stored = self.sandbox.store.rows(f'SELECT * FROM "{name}" ORDER BY id')
         return [tuple(row) for row in stored]
+
+    def events(self) -> dict[str, tuple[Any, ...]]:
+        """The stored events by id, without their history."""
+        stored = self.sandbox.store.rows("SELECT * FROM events ORDER BY id")
+        return {row["id"]: tuple(row) for row in stored}
+
+    async def plans(self, *statuses: Status) -> list[Plan]:
+        """The stored plans that the audit knows of, in these states."""
+        store = (await self.guard()).ledger.store
+        lines = [line.facts for line in await self.audited()]
+        ids = dict.fromkeys(facts["plan"] for facts in lines if "plan" in facts)
+        found = [await store.plan(plan_id) for plan_id in ids]
+        return [plan for plan in found if plan is not None and plan.status in statuses]
 
 
 async def guarded_server(
@@ -104,11 +168,16 @@ async def guarded_server(
         }
     )
     assert made.api_token is not None
+    meddler = Meddler()
     client = LosantClient(
-        made.api_token, base_url=made.api_url, policy=policy_of(made), retry_wait_scale=0
+        made.api_token,
+        base_url=made.api_url,
+        policy=policy_of(made),
+        retry_wait_scale=0,
+        transport=meddler,
     )
     await stack.enter_async_context(client)
     door = GuardDoor(made, client)
     stack.push_async_callback(door.aclose)
     server = build_server(made, client, guard=door)
-    return Guarded(sandbox, mode, made, client, door, server, stack)
+    return Guarded(sandbox, mode, made, client, door, server, stack, meddler)
