@@ -21,17 +21,22 @@ READ_TOKEN_ID = "5f0000000000000000000002"
 APPLICATION_TOKEN_ID = "5f0000000000000000000003"
 
 _ALGORITHM = "HS256"
-_YEAR = 365 * 24 * 3600
+_DAY = 24 * 3600
+_YEAR = 365 * _DAY
 _KINDS: Mapping[str, str] = {"user": "user", "apiToken": "application", "device": "device"}
 """A token's ``subtype`` as Losant writes it, to the kind of its holder."""
 
 
 def mint(store: Store, application_id: str, device_id: str) -> dict[str, str]:
-    """The five tokens that a sandbox hands out: full, read, application, device, expired."""
-    now = store.clock() // 1000
+    """The five tokens that a sandbox hands out: full, read, application, device, expired.
+
+    A database has the same ones until their last day: what a server keeps under a token's name,
+    such as its backups, is then found again after a restart.
+    """
     with store.transaction(write=True) as db:
         secret = _secret(db)
         db.execute("INSERT OR IGNORE INTO meta VALUES ('secret', ?)", (secret,))
+        minted = _minted(db, store.clock() // 1000)
 
     def token(subtype: str, sub: str, name: str, scope: str, *, age: int = 0) -> str:
         claims = {
@@ -39,8 +44,8 @@ def mint(store: Store, application_id: str, device_id: str) -> dict[str, str]:
             "subtype": subtype,
             "name": name,
             "scope": [scope],
-            "iat": now - age,
-            "exp": now - age + _YEAR,
+            "iat": minted - age,
+            "exp": minted - age + _YEAR,
         }
         if subtype != "user":
             claims["applicationId"] = application_id
@@ -108,3 +113,14 @@ def _secret(db: sqlite3.Connection) -> str:
     """The database's secret; of one that never minted a token, a fresh one that fits nothing."""
     row = db.execute("SELECT value FROM meta WHERE key = 'secret'").fetchone()
     return str(row[0]) if row else secrets.token_hex(32)
+
+
+def _minted(db: sqlite3.Connection, now: int) -> int:
+    """When the database's tokens were minted, in s since the epoch: now, if they were not yet, or
+    have hardly a day left. Equal claims make equal tokens, so that no token has to be stored.
+    """
+    row = db.execute("SELECT value FROM meta WHERE key = 'minted'").fetchone()
+    if row and now < int(row[0]) + _YEAR - _DAY:
+        return int(row[0])
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('minted', ?)", (str(now),))
+    return now

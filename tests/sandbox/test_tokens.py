@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import jwt
 import pytest
 
 from losant_mcp.api.endpoints import ENDPOINTS
 from losant_mcp.sandbox import tokens
-from losant_mcp.sandbox.store import Store
+from losant_mcp.sandbox.store import Store, system_clock
 from tests.served import Sandbox
 
 
@@ -68,6 +71,24 @@ def test_tokens_stay_good_for_a_database_that_is_opened_again(sandbox: Sandbox) 
     tokens.mint(sandbox.store, sandbox.application_id, "0" * 24)
     answer = sandbox.http(None).get("/applications", headers={"Authorization": f"Bearer {before}"})
     assert answer.status_code == 200
+
+
+def _days_on(days: int) -> int:
+    return system_clock() + days * 24 * 3600 * 1000
+
+
+def test_a_database_has_the_same_tokens_until_they_expire(tmp_path: Path) -> None:
+    """What a server keeps under a token's name is found again after a restart."""
+    minted = []
+    for day in (0, 1, 363, 365, 366):
+        store = Store(tmp_path / "sandbox.sqlite", clock=partial(_days_on, day))
+        minted.append(tokens.mint(store, "5" * 24, "0" * 24))
+        with store.transaction(write=False) as db:
+            tokens.authenticate(store, db, f"Bearer {minted[-1]['full']}")
+        store.close()
+    assert minted[0] == minted[1] == minted[2]
+    assert minted[3] == minted[4]
+    assert set(minted[0].values()).isdisjoint(minted[3].values())
 
 
 @pytest.mark.parametrize("name", ["full", "read", "application", "device"])
