@@ -1,42 +1,39 @@
 """``losant-mcp approve``: decide in a terminal what an assistant asks for.
 
 It works on the same state folder as the server, and shows what the approval page shows. Whoever
-decides must sit at a terminal: what a program pipes in is nobody's yes. Every text from outside
-is stripped of escapes and stands behind a bar, so that it cannot pass for a line of ours.
+decides must sit at a terminal.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, NoReturn, TypeVar
 
-import anyio
 import click
 
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
+from losant_mcp.cli.terminal import (
+    LIMITS,
+    Records,
+    Terminal,
+    data,
+    end,
+    hidden,
+    require_person,
+    settings_of,
+    wrapped,
+)
 from losant_mcp.config import Settings
-from losant_mcp.errors import ConfigurationError
-from losant_mcp.guard.audit import AuditLog
-from losant_mcp.guard.deciding import Asked, Deciding, Slips, person, problem_in_words
-from losant_mcp.guard.ledger import Ledger
-from losant_mcp.guard.pin import is_pin, is_pin_set, problem_with, set_pin
-from losant_mcp.guard.plans import Binding, Plan
-from losant_mcp.guard.sqlite_store import SqliteStore
-from losant_mcp.guard.state_dir import StateDir, open_state_dir
-from losant_mcp.guard.store import Limits
+from losant_mcp.guard.deciding import Asked, Slips, person, problem_in_words
+from losant_mcp.guard.pin import is_pin_set, problem_with, set_pin
+from losant_mcp.guard.plans import Plan
+from losant_mcp.guard.state_dir import open_state_dir
 from losant_mcp.guard.wording import shown_name
 from losant_mcp.http.sheet import Cell, Sheet, moment, sheet
 from losant_mcp.http.states import state_of
 
-WIDTH = 80
-BAR = "    | "
-"""Before every line of a text from outside."""
-
-T = TypeVar("T")
+_HINT = "Run it in a terminal window of your own; --list and --show work anywhere."
 
 
 @click.command(cls=SettingsCommand)
@@ -61,10 +58,10 @@ def approve(
         raise click.UsageError("--show takes a PLAN; --list names them.")
     if plan is not None and (listing or pin or unlock):
         raise click.UsageError("A PLAN is decided, or shown with --show.")
-    settings = _settings(source)
+    settings = settings_of(source)
     if not (listing or show):
-        _refuse_programs()
-    terminal = _Terminal(settings, open_state_dir(settings.state_dir, settings.api_url))
+        require_person("nothing was decided", hint=_HINT)
+    terminal = _Approving(settings, open_state_dir(settings.state_dir, settings.api_url))
     if pin:
         terminal.set_pin()
     elif unlock:
@@ -77,53 +74,23 @@ def approve(
         terminal.decide(terminal.find(plan) if plan else terminal.choose())
 
 
-def _settings(source: Source) -> Settings:
-    if not source.sandbox:
-        return source.settings()
-    # Loaded here: it brings the whole server along, of which nothing is needed otherwise.
-    from losant_mcp.cli.connection import SANDBOX_URL
-
-    return source.settings(api_url=SANDBOX_URL)
-
-
-def _refuse_programs() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ConfigurationError(
-            "This takes a person at a terminal; nothing was decided.",
-            hint="Run it in a terminal window of your own; --list and --show work anywhere.",
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Records:
-    """The guard's records, open for one step."""
-
-    store: SqliteStore
-    ledger: Ledger
-    deciding: Deciding
-
-
-class _Terminal:
-    """What a person does at the terminal. Between two questions no record is held open."""
-
-    def __init__(self, settings: Settings, state: StateDir) -> None:
-        self._settings = settings
-        self._state = state
+class _Approving(Terminal):
+    """What a person does at the terminal about what an assistant asks."""
 
     def list(self) -> None:
         """Print what waits for an answer."""
-        plans = self._run(_pending)
+        plans = self.run(_pending)
         if not plans:
-            click.echo(f"No question waits for an answer at {self._settings.api_url}.")
+            click.echo(f"No question waits for an answer at {self.settings.api_url}.")
             click.echo("Those of another server: name its --api-url and --state-dir.")
         for number, plan in enumerate(plans, 1):
-            until = moment(plan.expires_at, self._settings.time_zone)
+            until = moment(plan.expires_at, self.settings.time_zone)
             click.echo(f"{number}. {plan.verb}: {shown_name(plan.target.name)}")
             click.echo(f"   {plan.id}, until {until}")
 
     def choose(self) -> Plan:
         """The plan to decide: the only one, or the one that the person picks."""
-        plans = self._run(_pending)
+        plans = self.run(_pending)
         if not plans:
             self.list()
             sys.exit(0)
@@ -135,15 +102,15 @@ class _Terminal:
 
     def find(self, plan_id: str) -> Plan:
         """The plan of this id."""
-        plan = self._run(lambda records: records.store.plan(plan_id.strip().lower()))
+        plan = self.run(lambda records: records.store.plan(plan_id.strip().lower()))
         if plan is None:
             raise click.UsageError("No plan here has this id; --list names those that wait.")
         return plan
 
     def show(self, plan: Plan) -> None:
         """Print what the page shows."""
-        asked: Asked = self._run(lambda records: records.deciding.asked(plan))
-        zone = self._settings.time_zone
+        asked: Asked = self.run(lambda records: records.deciding.asked(plan))
+        zone = self.settings.time_zone
         for line in _lines(sheet(plan, client=asked.client, time_zone=zone)):
             click.echo(line)
         if plan.status != "pending":
@@ -163,10 +130,10 @@ class _Terminal:
             show_choices=False,
         )
         if not answer:
-            _end("Nothing was decided. The question stands.")
+            end("Nothing was decided. The question stands.")
         if answer.startswith("d"):
             self._tell_state(
-                self._run(lambda r: r.deciding.decline(plan, way="terminal", by=person()))
+                self.run(lambda r: r.deciding.decline(plan, way="terminal", by=person()))
             )
             return
         self._approve(plan)
@@ -176,26 +143,26 @@ class _Terminal:
             f"Type {plan.phrase or 'yes'} to {plan.verb}", default="", show_default=False
         )
         if plan.phrase is None and typed.strip().lower() != "yes":
-            _end("That was not yes. Nothing was decided; the question stands.")
-        needs = self._run(partial(_needs_pin, plan=plan, settings=self._settings))
+            end("That was not yes. Nothing was decided; the question stands.")
+        needs = self.run(partial(_needs_pin, plan=plan, settings=self.settings))
         if needs == "unset":
-            _end("Approving takes the approval PIN, and none is set: see --set-pin.")
-        pin = _hidden("Your approval PIN") if needs == "set" else ""
-        decided, slips = self._run(
+            end("Approving takes the approval PIN, and none is set: see --set-pin.")
+        pin = hidden("Your approval PIN") if needs == "set" else ""
+        decided, slips = self.run(
             partial(_answered, plan=plan, typed=typed, pin=pin, always_pin=needs == "set")
         )
         if decided.status == "pending":
-            _end(problem_in_words(slips))
+            end(problem_in_words(slips))
         self._tell_state(decided)
         if decided.status != "approved":
             sys.exit(1)
 
     def _tell_state(self, plan: Plan) -> None:
-        slips = self._run(lambda records: records.deciding.slips(plan))
-        state = state_of(plan, slips, self._settings.time_zone, _LIMITS.refusal_seconds)
+        slips = self.run(lambda records: records.deciding.slips(plan))
+        state = state_of(plan, slips, self.settings.time_zone, LIMITS.refusal_seconds)
         click.echo()
         click.echo(f"{state['headline']}.")
-        for line in _wrapped(str(state["what_now"]), ""):
+        for line in wrapped(str(state["what_now"]), ""):
             click.echo(line)
         if state["waits"]:
             click.echo("Go back to the assistant and tell it that you agreed.")
@@ -206,66 +173,30 @@ class _Terminal:
 
     def set_pin(self) -> None:
         """Ask for the PIN twice, and for the one before it, if there is one."""
-        self._check_pin("Your present PIN")
-        pin = _hidden("A new PIN, at least 6 characters")
+        self.check_pin("Your present PIN")
+        pin = hidden("A new PIN, at least 6 characters")
         if problem := problem_with(pin):
-            _end(f"{problem} Nothing was changed.")
-        if _hidden("The same again") != pin:
-            _end("The two are not the same. Nothing was changed.")
-        self._run(partial(_keep_pin, pin=pin))
+            end(f"{problem} Nothing was changed.")
+        if hidden("The same again") != pin:
+            end("The two are not the same. Nothing was changed.")
+        self.run(partial(_keep_pin, pin=pin))
         click.echo("The approval PIN is set. This terminal asks for it from now on; the page")
         click.echo("does so where the server has LOSANT_MCP_APPROVE=pin.")
 
     def unlock(self) -> None:
         """Allow deletions again."""
-        self._check_pin("Your approval PIN")
+        self.check_pin("Your approval PIN")
         if click.prompt("Type unlock to allow deletions again", default="") != "unlock":
-            _end("Nothing was changed.")
-        self._run(_unlock)
+            end("Nothing was changed.")
+        self.run(_unlock)
         click.echo("Deletions may be asked for again.")
 
-    def _check_pin(self, label: str) -> None:
-        if not self._run(lambda records: is_pin_set(records.store)):
-            return
-        pin = _hidden(label)
-        if self._run(lambda records: is_pin(records.store, pin)):
-            return
-        click.echo("If it is forgotten, stop the server and remove this file; open questions and")
-        click.echo("hourly limits go with it, backups and audit stay:")
-        click.echo(f"  {self._state.database}")
-        _end("That was not the PIN. Nothing was changed.")
 
-    # ---- records ---------------------------------------------------------------------------
-
-    def _run(self, step: Callable[[_Records], Coroutine[Any, Any, T]]) -> T:
-        async def run() -> T:
-            async with _opened(self._state, self._settings) as records:
-                return await step(records)
-
-        return anyio.run(run)
-
-
-_LIMITS = Limits(destroyed=0, overwritten=0, created_rows=0, created_events=0)
-"""Nothing is planned or spent here."""
-
-
-@asynccontextmanager
-async def _opened(state: StateDir, settings: Settings) -> AsyncIterator[_Records]:
-    store = SqliteStore(state.database, key=state.key())
-    audit = AuditLog(state.audit, key=state.key("audit"), head_path=state.keys / "audit-head")
-    binding = Binding(settings.api_url, principal=person(), origin="terminal", policy="")
-    ledger = Ledger(audit, store, binding, _LIMITS)
-    try:
-        yield _Records(store, ledger, Deciding(ledger))
-    finally:
-        await store.aclose()
-
-
-async def _pending(records: _Records) -> Sequence[Plan]:
+async def _pending(records: Records) -> Sequence[Plan]:
     return await records.store.pending_plans()
 
 
-async def _needs_pin(records: _Records, *, plan: Plan, settings: Settings) -> str:
+async def _needs_pin(records: Records, *, plan: Plan, settings: Settings) -> str:
     """Whether a yes takes a PIN here: no, set or unset. One that is set is always asked for."""
     if await is_pin_set(records.store):
         return "set"
@@ -274,7 +205,7 @@ async def _needs_pin(records: _Records, *, plan: Plan, settings: Settings) -> st
 
 
 async def _answered(
-    records: _Records, *, plan: Plan, typed: str, pin: str, always_pin: bool
+    records: Records, *, plan: Plan, typed: str, pin: str, always_pin: bool
 ) -> tuple[Plan, Slips]:
     decided = await records.deciding.approve(
         plan, typed=typed, pin=pin, way="terminal", by=person(), always_pin=always_pin
@@ -282,23 +213,14 @@ async def _answered(
     return decided, await records.deciding.slips(plan)
 
 
-async def _keep_pin(records: _Records, *, pin: str) -> None:
+async def _keep_pin(records: Records, *, pin: str) -> None:
     await set_pin(records.store, pin)
     await records.ledger.note("pin_set", way="terminal", by=person())
 
 
-async def _unlock(records: _Records) -> None:
+async def _unlock(records: Records) -> None:
     await records.store.unlock()
     await records.ledger.note("unlocked", way="terminal", by=person())
-
-
-def _hidden(label: str) -> str:
-    return str(click.prompt(label, hide_input=True, default="", show_default=False))
-
-
-def _end(text: str) -> NoReturn:
-    click.echo(text)
-    sys.exit(1)
 
 
 # ---- the sheet in lines --------------------------------------------------------------------
@@ -315,7 +237,7 @@ def _lines(words: Sheet) -> Iterator[str]:
         yield "  Look twice at this name: its letters come from more than one alphabet."
     if words.full_name is not None:
         yield "  The whole name as it is stored, without invisible characters; it is data:"
-        yield from _data(words.full_name)
+        yield from data(words.full_name)
     yield from _facts(words)
     if words.from_model:
         yield from _heading("What the assistant chose (its words, as data)")
@@ -325,12 +247,12 @@ def _lines(words: Sheet) -> Iterator[str]:
         yield from _samples(words)
     yield from _heading("What happens, and what can be undone")
     for sentence in (words.backup, *(f"Not the same: {loss}." for loss in words.losses)):
-        yield from _wrapped(sentence, "  - ")
+        yield from wrapped(sentence, "  - ")
     for sentence in words.effects:
-        yield from _wrapped(sentence, "  - ")
+        yield from wrapped(sentence, "  - ")
     yield from _heading("What this server changed here in the last 24 hours")
     for change in words.changes or ("Nothing.",):
-        yield from _wrapped(change, "  - ")
+        yield from wrapped(change, "  - ")
 
 
 def _facts(words: Sheet) -> Iterator[str]:
@@ -349,21 +271,21 @@ def _facts(words: Sheet) -> Iterator[str]:
     ]
     for label, text in facts:
         if text:
-            yield from _wrapped(text, f"  {label:<16}")
+            yield from wrapped(text, f"  {label:<16}")
 
 
 def _samples(words: Sheet) -> Iterator[str]:
     for number in range(words.samples.count):
         yield f"  Sample {number + 1}"
         for label, values in words.samples.rows:
-            yield from _data(f"{label}: {values[number]}")
+            yield from data(f"{label}: {values[number]}")
     if words.samples.more:
         yield f"  and {words.samples.more} more fields that are not shown"
 
 
 def _cells(cells: Sequence[Cell]) -> Iterator[str]:
     for cell in cells:
-        yield from _data(f"{cell.label}: {cell.text}")
+        yield from data(f"{cell.label}: {cell.text}")
 
 
 def _heading(text: str) -> Iterator[str]:
@@ -372,19 +294,5 @@ def _heading(text: str) -> Iterator[str]:
 
 
 def _print_data(text: str) -> None:
-    for line in _data(text):
+    for line in data(text):
         click.echo(line)
-
-
-def _data(text: str) -> Iterator[str]:
-    """A text from outside: every line of it behind a bar."""
-    for line in text.expandtabs(4).splitlines() or [""]:
-        yield from _wrapped(line, BAR, BAR)
-
-
-def _wrapped(text: str, lead: str, then: str | None = None) -> Iterator[str]:
-    """The text in lines that begin with ``lead``, and then with spaces or ``then``."""
-    rest = " " * len(lead) if then is None else then
-    yield from click.wrap_text(
-        text or " ", WIDTH, initial_indent=lead, subsequent_indent=rest
-    ).splitlines() or [lead]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import select
-import subprocess
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +19,9 @@ from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
 from losant_mcp.guard.store import Limits, TooManyQuestions
-from tests.cli.command import COMMAND, ROOT, Run, as_process, environment
+from tests.cli.command import Run, as_process
+from tests.cli.pseudo_terminal import dialogue, needs_terminal
 from tests.http.asked import API_URL, deletion, hostile, truncation
-
-needs_terminal = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals here")
 
 LIMITS = Limits(destroyed=50_000, overwritten=200, created_rows=1, created_events=1)
 
@@ -73,63 +68,8 @@ async def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     await state.store.aclose()
 
 
-class Terminal:
-    """A command at a pseudo-terminal, and the person who types."""
-
-    def __init__(self, *arguments: str) -> None:
-        self._ours, theirs = os.openpty()
-        self._process = subprocess.Popen(
-            [*COMMAND, "approve", *arguments],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            cwd=ROOT,
-            env=environment(COLUMNS="80"),
-        )
-        os.close(theirs)
-        self.screen = ""
-
-    def sees(self, text: str) -> None:
-        """Wait until this is on the screen, after what was waited for before."""
-        deadline = time.monotonic() + 30
-        seen = ""
-        while text not in seen:
-            ready, _, _ = select.select([self._ours], [], [], deadline - time.monotonic())
-            chunk = self._read() if ready else b""
-            assert chunk, f"never saw {text!r} in:\n{self.screen}"
-            seen += chunk.decode()
-            self.screen += chunk.decode()
-
-    def types(self, text: str) -> None:
-        """Type a line."""
-        os.write(self._ours, f"{text}\n".encode())
-
-    def ends(self) -> int:
-        """Wait for the end; the exit code."""
-        while chunk := self._read():
-            self.screen += chunk.decode()
-        os.close(self._ours)
-        return self._process.wait(30)
-
-    def _read(self) -> bytes:
-        try:
-            return os.read(self._ours, 65536)
-        except OSError:  # Linux: the other side is closed
-            return b""
-
-
 async def _dialogue(*lines: tuple[str, str], arguments: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Wait for each prompt and answer it; the exit code, and all that was on the screen."""
-
-    def talk() -> tuple[int, str]:
-        terminal = Terminal(*arguments)
-        for prompt, answer in lines:
-            terminal.sees(prompt)
-            terminal.types(answer)
-        return terminal.ends(), terminal.screen
-
-    return await run_sync(talk)
+    return await dialogue("approve", *arguments, lines=lines)
 
 
 @needs_terminal
