@@ -54,13 +54,15 @@ class _Page:
         self._ask: AskElsewhere | None = None
         self._lock = anyio.Lock()
 
-    async def __call__(self, plan: Plan) -> str:
-        """Open the page for the person; what the model should tell them."""
+    async def __call__(self, plan: Plan, client: str) -> str:
+        """Open the page for the person; what the model should tell them. ``client`` is what the
+        MCP client calls itself.
+        """
         async with self._lock:
             if self._ask is None:
                 self._ask = await self._tasks.start(self._serve)
             ask = self._ask
-        return await ask(plan)
+        return await ask(plan, client)
 
     async def _serve(self, *, task_status: anyio.abc.TaskStatus[AskElsewhere]) -> None:
         # Loaded here: a server whose clients have forms never shows a page.
