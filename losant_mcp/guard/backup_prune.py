@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -40,6 +40,7 @@ def prune(
     max_bytes: int | None,
     dry_run: bool,
     running: Sequence[str],
+    only: Collection[str] | None = None,
 ) -> Pruned:
     """Remove what is too old or too much; ``manifests`` come newest first. Blocks.
 
@@ -52,7 +53,8 @@ def prune(
     for manifest in reversed(manifests):
         old = older_than_days is not None and _age(manifest, now) > timedelta(days=older_than_days)
         much = max_bytes is not None and total - freed > max_bytes
-        if not (old or much) or manifest.plan_id in running:
+        kept = manifest.plan_id in running or (only is not None and manifest.id not in only)
+        if kept or not (old or much):
             continue
         if _remove(folder, manifest.id, dry_run):
             gone.append(manifest.id)

@@ -9,7 +9,15 @@ files; what one principal keeps, no other one sees.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -198,10 +206,12 @@ class Backups:
         max_bytes: int | None = None,
         dry_run: bool = False,
         running: Sequence[str] = (),
+        only: Collection[str] | None = None,
     ) -> Pruned:
         """Remove backups that are older, then the oldest until all take at most ``max_bytes``.
 
-        Kept in any case: those of the plans in ``running``, and one that is being restored.
+        Kept in any case: those of the plans in ``running``, one that is being restored, and,
+        where ``only`` names the backups that a person agreed to, every other one.
         What crashes left behind goes after a day. Raises GuardError.
         """
 
@@ -214,6 +224,7 @@ class Backups:
                 max_bytes=max_bytes,
                 dry_run=dry_run,
                 running=running,
+                only=only,
             )
 
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from losant_mcp.client import LosantClient
-from losant_mcp.guard.backup_manifest import Manifest
+from losant_mcp.guard.backup_manifest import BackupKind, Manifest
 from losant_mcp.guard.backups import Backups
 from losant_mcp.guard.planning import Draft
 from losant_mcp.guard.plans import PlannedSet, Target
@@ -13,13 +15,14 @@ from losant_mcp.guard.wording import counted, phrase_for
 
 SHOWN_PROBLEMS = 20
 
-_NOUNS = {
+NOUNS: Mapping[BackupKind, str] = {
     "rows": "row",
     "table": "row",
     "column": "value",
     "events": "event",
     "before-image": "object",
 }
+"""What a backup of each kind counts."""
 
 
 async def restore_draft(client: LosantClient, manifest: Manifest) -> Draft:
@@ -35,8 +38,8 @@ async def restore_draft(client: LosantClient, manifest: Manifest) -> Draft:
     return Draft(
         target=target,
         planned=PlannedSet(max(manifest.count, 1), manifest.newest),
-        verb=f"RESTORE {counted(manifest.count, _NOUNS[manifest.kind])}",
-        phrase=None if single else phrase_for(target, ambiguous=False),
+        verb=f"RESTORE {counted(manifest.count, NOUNS[manifest.kind])}",
+        phrase=None if single else phrase_for(target, ambiguous=False, word="restore"),
         breakdown={},
         side_effects=(
             "Workflows may be started by what is restored.",

@@ -40,12 +40,12 @@ def _script(letter: str) -> str:
     return "CJK" if word.startswith("CJK") else word
 
 
-def phrase_for(target: Target, *, ambiguous: bool) -> str:
-    """What the person types: the exact name, or ``delete`` and the end of the id where the name
+def phrase_for(target: Target, *, ambiguous: bool, word: str = "delete") -> str:
+    """What the person types: the exact name, or ``word`` and the end of the id where the name
     cannot be shown as it is, or is not the only one of its kind.
     """
     if ambiguous or shown_name(target.name) != target.name:
-        return f"delete {target.id[-6:]}"
+        return f"{word} {target.id[-6:]}"
     return target.name
 
 

@@ -267,6 +267,14 @@ async def test_the_oldest_go_until_the_rest_fits(tmp_path: Path) -> None:
     assert [manifest.id for manifest in backups.read_all()] == [ids[2]]
 
 
+async def test_nothing_goes_that_nobody_agreed_to(tmp_path: Path) -> None:
+    """A backup that became old, or too much, after the question stays."""
+    backups, ids = await _aged(tmp_path, [40, 35, 31])
+    assert (await backups.prune(older_than_days=30, only=ids[:1])).ids == (ids[0],)
+    assert (await backups.prune(max_bytes=0, only=[ids[2]])).ids == (ids[2],)
+    assert [manifest.id for manifest in backups.read_all()] == [ids[1]]
+
+
 async def test_a_backup_that_is_being_restored_stays(tmp_path: Path) -> None:
     """A restore holds its backup, against a second restore, too."""
     backups, ids = await _aged(tmp_path, [5])

@@ -81,6 +81,7 @@ def test_an_honest_name_is_typed_as_it_is(name: str) -> None:
     assert shown_name(name) == name
     assert phrase_for(target, ambiguous=False) == name
     assert phrase_for(target, ambiguous=True) == "delete 123456"
+    assert phrase_for(target, ambiguous=True, word="restore") == "restore 123456"
 
 
 def test_alphabets_that_belong_together_are_no_mixture() -> None:
