@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import shutil
 import sys
 from typing import Any, NoReturn
 
@@ -15,7 +14,7 @@ from mcp.types import CallToolResult, TextContent
 
 from losant_mcp.cli.connection import connect
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
-from losant_mcp.cli.table import inert, render
+from losant_mcp.cli.table import render, terminal_width, to_json
 from losant_mcp.text import clean
 
 
@@ -70,10 +69,4 @@ def _fail(text: str) -> NoReturn:
 
 
 def _print(result: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        click.echo(json.dumps(inert(result), ensure_ascii=ascii_only, indent=2))
-        return
-    # Into a file or a pipe goes everything; a terminal gets lines that it need not wrap.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    click.echo(render(result, width))
+    click.echo(to_json(result) if as_json else render(result, terminal_width()))

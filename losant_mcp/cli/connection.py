@@ -69,28 +69,24 @@ async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Conne
 async def _connect_sandbox(source: Source, least: int) -> AsyncIterator[Connection]:
     # Loaded here, since a server of a real Losant never needs it.
     from losant_mcp.sandbox.app import create_app
-    from losant_mcp.sandbox.demo import APPLICATION_ID, seed
-    from losant_mcp.sandbox.demo.ids import demo_id
-    from losant_mcp.sandbox.tokens import mint
+    from losant_mcp.sandbox.demo import seed
 
     source.settings()  # a wrong setting is told before a database is made
     store = open_store(source.database)
     seeding = Thread(target=seed, args=(store,), name="seed", daemon=True)
     stack = ExitStack()
     try:
-        token = SecretStr(mint(store, APPLICATION_ID, demo_id("device", 1))["full"])
         # What is only in memory has backups and plans that are gone with it, too.
         fleeting = source.database is None and source.settings().state_dir is None
         state = {"state_dir": stack.enter_context(private_folder())} if fleeting else {}
-        settings = source.settings(
-            api_token=token, api_url=SANDBOX_URL, application_id=APPLICATION_ID, **state
-        )
+        settings = sandbox_settings(source, store, **state)
+        assert settings.api_token is not None
         logs.configure(settings, least=least)
         # A client sees the tools while the demo is still being written; its first call waits.
         seeding.start()
         client = LosantClient.in_process(
             _after(seeding, create_app(store, base_url=SANDBOX_URL)),
-            token,
+            settings.api_token,
             policy=policy_of(settings),
             base_url=SANDBOX_URL,
         )
@@ -110,6 +106,18 @@ def _after(thread: Thread, app: AsgiApp) -> AsgiApp:
         await app(scope, receive, send)
 
     return wait
+
+
+def sandbox_settings(source: Source, store: Store, **fixed: object) -> Settings:
+    """The settings of a server on this sandbox; its token is the same until it expires."""
+    from losant_mcp.sandbox.demo import APPLICATION_ID
+    from losant_mcp.sandbox.demo.ids import demo_id
+    from losant_mcp.sandbox.tokens import mint
+
+    token = SecretStr(mint(store, APPLICATION_ID, demo_id("device", 1))["full"])
+    return source.settings(
+        api_token=token, api_url=SANDBOX_URL, application_id=APPLICATION_ID, **fixed
+    )
 
 
 def open_store(path: Path | None) -> Store:

@@ -6,6 +6,8 @@ Text from the platform is cleaned once more here: a terminal obeys what a model 
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -140,6 +142,17 @@ def _fit(text: str, size: int, *, right: bool = False) -> str:
 
 
 # ---- JSON ----------------------------------------------------------------------------------
+
+
+def to_json(value: Any) -> str:
+    """The JSON value as indented text, cleaned; escaped where standard output has no UTF-8."""
+    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    return json.dumps(inert(value), ensure_ascii=ascii_only, indent=2)
+
+
+def terminal_width() -> int | None:
+    """What a line may take; None, into a file or a pipe, where everything goes."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def inert(value: Any) -> Any:
