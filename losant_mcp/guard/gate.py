@@ -138,7 +138,9 @@ class Gate:
             # A hand that clicked yes ten times within the hour must read again.
             plan = replace(plan, phrase=f"delete {plan.target.id[-6:]}")
         stored = await self.store.add_plan(plan, self.limits)
-        await self.ledger.note_plan("planned", stored, request.client.name)
+        # One that is asked about already, or holds another set, was planned by an earlier call.
+        if stored.way is None and stored.planned == plan.planned:
+            await self.ledger.note_plan("planned", stored, request.client.name)
         return stored
 
     async def _former_names(self, draft: Draft) -> tuple[str, ...]:

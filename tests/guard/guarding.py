@@ -120,6 +120,12 @@ class Guarded:
         )
         return await self.stack.enter_async_context(client)
 
+    async def beside(self, **settings: Any) -> Guarded:
+        """Another server over the same sandbox, with the same state folder."""
+        folder = self.settings.state_dir
+        assert folder is not None
+        return await guarded_server(self.sandbox, self.mode, folder, self.stack, **settings)
+
     async def guard(self) -> Guard:
         """The opened guard."""
         return await self.door.open()

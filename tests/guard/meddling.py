@@ -68,6 +68,11 @@ class Somebody:
         column = {"name": "note", "dataType": "string", "constraint": "optional"}
         self._ask("POST", f"{self.tables}/{self.table}/column", column)
 
+    def remove_column(self) -> None:
+        """The column ``level`` is gone."""
+        path = f"{self.tables}/{self.table}/column?columnName=level"
+        self._ask("DELETE", path)
+
     def make_anew(self) -> None:
         """The table is deleted, and another one has its name, columns and rows."""
         self._ask("DELETE", f"{self.tables}/{self.table}")

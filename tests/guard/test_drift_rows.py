@@ -98,7 +98,7 @@ TABLE_CHANGES: list[tuple[Change, str]] = [
 
 @pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
 @pytest.mark.parametrize(("change", "told"), TABLE_CHANGES)
-@pytest.mark.parametrize("tool", ["delete_rows", "truncate_rows", "delete_data_table"])
+@pytest.mark.parametrize("tool", ["delete_rows", "truncate_rows"])
 async def test_another_table_than_the_person_saw_loses_nothing(
     guarded: Guarded, tool: str, moment: str, change: Change, told: str
 ) -> None:
