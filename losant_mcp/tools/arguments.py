@@ -140,8 +140,6 @@ def parse_nested(arguments: Mapping[str, Any], properties: Mapping[str, Any]) ->
     """
     parsed: dict[str, Any] = {}
     for name, value in arguments.items():
-        if value is None:
-            continue
         expected = properties.get(name, {}).get("type")
         if isinstance(value, str) and expected in _PARSED:
             # What cannot be parsed stays; the validation that follows says what was expected.
@@ -149,7 +147,8 @@ def parse_nested(arguments: Mapping[str, Any], properties: Mapping[str, Any]) ->
                 value = json.loads(value)
         if expected == "integer" and isinstance(value, float) and value.is_integer():
             value = int(value)
-        parsed[name] = value
+        if value is not None:
+            parsed[name] = value
     return parsed
 
 

@@ -29,7 +29,7 @@ def _size(found: Mapping[str, Any]) -> int:
 
 
 def _calls(ids: Ids) -> list[tuple[str, dict[str, Any]]]:
-    every = {"deviceQuery": {}}
+    every: dict[str, Any] = {"deviceQuery": {}}
     return [
         ("list_events", {"fields": ["id", "subject", "message", "data", "updates"]}),
         ("list_events", {"query": LONG}),
@@ -248,7 +248,8 @@ def test_pages_cut_anywhere_show_every_item_exactly_once(
     mode: str, total: int, size: int, fits: list[int]
 ) -> None:
     """Whatever fits into each page, the pages meet."""
-    page, shown_all = 0, []
+    page = 0
+    shown_all: list[int] = []
     for turn in range(2000):
         items = list(range(total))[page * size : (page + 1) * size]
         fit = min(len(items), fits[turn % len(fits)])
@@ -265,7 +266,8 @@ def test_pages_cut_anywhere_show_every_item_exactly_once(
 @given(st.integers(1, 300), st.lists(st.integers(1, 50), min_size=1, max_size=30))
 def test_offsets_show_every_item_exactly_once(mode: str, total: int, fits: list[int]) -> None:
     """The same for collections that are paged by offset."""
-    offset, shown_all = 0, []
+    offset = 0
+    shown_all: list[int] = []
     for turn in range(400):
         fit = min(total - offset, fits[turn % len(fits)])
         shown, following = offsets({}, offset=offset, total=total)(fit, cut=offset + fit < total)

@@ -65,7 +65,7 @@ async def test_nothing_hidden_comes_through_any_tool(connect: Connect, sandbox: 
         db.execute(f"UPDATE rows_{ids.table} SET c1 = c1 || ?", (HIDDEN[1:],))
     client = await connect()
     table = {"dataTableId": ids.table}
-    for name, given in (
+    calls: list[tuple[str, dict[str, Any]]] = [
         ("list_events", {"fields": ["subject", "message", "data", "deviceName", "eventTags"]}),
         ("get_event", {"eventId": ids.event}),
         ("get_most_severe_event", {}),
@@ -79,7 +79,8 @@ async def test_nothing_hidden_comes_through_any_tool(connect: Connect, sandbox: 
         ("get_device", {"deviceId": ids.device}),
         ("query_time_series", {"deviceIds": [ids.device], "attributes": ["flow"]}),
         ("query_last_values", {"deviceIds": [ids.device], "attribute": "flow"}),
-    ):
+    ]
+    for name, given in calls:
         found = await result(client, name, **given)
         assert not UNSEEN & _seen(found), (name, UNSEEN & _seen(found))
         assert found["note"] == NOTE

@@ -1,0 +1,62 @@
+"""Text from outside, made harmless and short."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from losant_mcp.text import clean, one_line, shorten
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("carriage\r\nreturn", "carriage\nreturn"),
+        ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+        ("a\u202eb\u2066c", "abc"),
+        ("zero\u200bwidth\u200d\ufeff", "zerowidth"),
+        ("\U000e0041hidden\U000e0100", "hidden"),
+        ("fil\u3164ler", "filler"),
+        ("Über 90 °C – «ok» 日本 ع ✓", "Über 90 °C – «ok» 日本 ع ✓"),
+        ("non\u00a0breaking", "non\u00a0breaking"),
+        ("e\u0301", "e\u0301"),
+    ],
+)
+def test_what_cannot_be_seen_is_removed_and_the_rest_stays(text: str, expected: str) -> None:
+    """Letters, marks and symbols of every script are kept."""
+    assert clean(text) == expected
+
+
+@given(st.text())
+def test_a_cleaned_text_has_nothing_to_clean(text: str) -> None:
+    """No control, format, private-use or unassigned character is left, but breaks and tabs."""
+    cleaned = clean(text)
+    assert clean(cleaned) == cleaned
+    kinds = {unicodedata.category(c) for c in cleaned if c not in "\n\t"}
+    assert not kinds & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+@given(st.text(), st.integers(1, 100))
+def test_one_line_is_one_line_of_at_most_its_length(text: str, limit: int) -> None:
+    """However many breaks and spaces there were."""
+    line = one_line(text, limit)
+    assert len(line) <= limit
+    assert "\n" not in line
+    assert "  " not in line
+
+
+def test_one_line_tells_that_it_was_cut() -> None:
+    """By an ellipsis within the limit."""
+    assert one_line("one  two\nthree", 40) == "one two three"
+    assert one_line("one two three", 8) == "one two…"
+
+
+def test_a_shortened_text_tells_its_length() -> None:
+    """So that a reader knows how much is missing."""
+    assert shorten("short", 10) == "short"
+    assert shorten("x" * 5000, 10) == "xxxxxxxxxx… [5000 characters]"
