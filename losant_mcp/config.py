@@ -187,6 +187,22 @@ class Settings(BaseModel):
         protected=True,
         default=None,
     )
+    backup_key: SecretStr | None = _setting(
+        "LOSANT_MCP_BACKUP_KEY",
+        "Encrypts backups: at least 32 characters, kept apart from them. Lost, they are lost.",
+        protected=True,
+        default=None,
+        min_length=32,
+    )
+    backup_days: int = _setting(
+        "LOSANT_MCP_BACKUP_DAYS", "How long backups are kept.", default=90, ge=1
+    )
+    backup_megabytes: int = _setting(
+        "LOSANT_MCP_BACKUP_MEGABYTES",
+        "How much room backups may take; the oldest go first.",
+        default=5000,
+        ge=1,
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "LOSANT_MCP_LOG_LEVEL", "How much is logged to standard error.", default="info"
     )
