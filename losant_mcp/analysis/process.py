@@ -25,6 +25,7 @@ from losant_mcp.errors import LosantMcpError
 GRACE = 1.0
 """Seconds beyond its deadline in which the child may still end a statement by itself."""
 
+CHECK_SECONDS = 0.5
 START_SECONDS = 30.0
 _EXIT_MEMORY = 71
 
@@ -125,6 +126,12 @@ class Child:
         if self._discarded and self._process is not None and not self._lock.locked():
             with suppress(ChildGone, ChildProblem):
                 await self.call({"op": "rest"}, seconds=5.0)
+
+    async def check(self) -> None:
+        """After a statement that had to be stopped: replace a child that does not work on."""
+        if self._process is not None and not self._lock.locked():
+            with suppress(ChildGone, ChildProblem):
+                await self.call({"op": "check"}, seconds=CHECK_SECONDS)
 
     async def _exchange(
         self, message: wire.Message, body: bytes, seconds: float

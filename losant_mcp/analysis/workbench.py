@@ -49,7 +49,7 @@ DEFAULT_DAYS = 30
 MOST_ROWS = 1_000
 MOST_BYTES = 2 * MIB
 _ATTEMPTS = 3
-_PARSE_SECONDS = 10.0
+_STOPPED = ("time", "memory")
 
 Check = Callable[[JsonObject, Subject, Sequence[str] | None, str], JsonObject]
 """A prefilter as it is sent; takes also what it is about, the columns, and its name in errors."""
@@ -188,7 +188,7 @@ class Workbench:
     ) -> Answer:
         try:
             parsed, _ = await desk.child.call(
-                {"op": "tables", "sql": asked.sql}, seconds=_PARSE_SECONDS
+                {"op": "tables", "sql": asked.sql}, seconds=self._seconds
             )
         except ChildProblem as problem:
             raise self._readable(problem) from None
@@ -225,10 +225,12 @@ class Workbench:
         try:
             return await child.call(message, seconds=self._seconds + GRACE, generation=generation)
         except ChildProblem as problem:
+            if problem.kind in _STOPPED:
+                await child.check()
             raise self._readable(problem) from None
 
     def _readable(self, problem: ChildProblem) -> InvalidRequest:
-        if problem.kind in ("time", "memory"):
+        if problem.kind in _STOPPED:
             return self._stopped(problem.kind)
         message = str(problem)
         return InvalidRequest(f"{message[:1].upper()}{message[1:]}.", hint=problem.hint)

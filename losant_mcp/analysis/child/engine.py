@@ -102,6 +102,12 @@ class Engine:
             self._connection.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
         return self.memory()
 
+    def check(self) -> Json:
+        """Show that statements still run, on all threads."""
+        with self._problems():
+            self._connection.execute("SELECT count(DISTINCT range) FROM range(10000)").fetchall()
+        return {"memory": self.memory()}
+
     def memory(self) -> int:
         """The bytes that tables take."""
         found = self._connection.execute(

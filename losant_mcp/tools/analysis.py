@@ -1,0 +1,149 @@
+"""The tool that answers questions by SQL over whole tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from weakref import WeakKeyDictionary
+
+from pydantic import Field, WithJsonSchema
+
+from losant_mcp.analysis.workbench import DEFAULT_DAYS, Answer, Workbench
+from losant_mcp.api.endpoints import (
+    DATA_TABLE_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_ROWS_QUERY,
+    DATA_TABLES_GET,
+    DEVICES_GET,
+    EVENTS_GET,
+)
+from losant_mcp.api.query import Subject
+from losant_mcp.api.types import JsonObject
+from losant_mcp.client import LosantClient
+from losant_mcp.errors import InvalidRequest
+from losant_mcp.text import one_line
+from losant_mcp.tools import paging
+from losant_mcp.tools.arguments import ApplicationId, Time
+from losant_mcp.tools.call import Call, Services
+from losant_mcp.tools.schema import JsonSchema
+from losant_mcp.tools.spec import LISTING, tool
+from losant_mcp.tools.times import iso, to_ms
+
+DAY = 86_400_000
+
+ANSWER: JsonSchema = {
+    **LISTING,
+    "properties": {
+        **LISTING["properties"],
+        "scanned": {"type": "object"},
+        "exact": {"type": "boolean"},
+        "partial": {"type": "object"},
+        "events": {"type": "object"},
+    },
+    "required": [*LISTING["required"], "scanned", "exact"],
+}
+
+_workbenches: WeakKeyDictionary[LosantClient, Workbench] = WeakKeyDictionary()
+
+
+def workbench_of(services: Services) -> Workbench:
+    """The workbench of a server, made on first use; ``close_workbench`` ends it."""
+    workbench = _workbenches.get(services.client)
+    if workbench is None:
+        settings = services.settings
+        workbench = Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone)
+        _workbenches[services.client] = workbench
+    return workbench
+
+
+async def close_workbench(client: LosantClient) -> None:
+    """End the child processes of a client's server, if there are any."""
+    if (workbench := _workbenches.pop(client, None)) is not None:
+        await workbench.aclose()
+
+
+@tool(
+    "analysis",
+    DATA_TABLES_GET,
+    DATA_TABLE_GET,
+    DATA_TABLE_ROWS_GET,
+    DATA_TABLE_ROWS_QUERY,
+    EVENTS_GET,
+    DEVICES_GET,
+    title="Query by SQL",
+    output=ANSWER,
+)
+async def query_sql(
+    call: Call,
+    *,
+    applicationId: ApplicationId,
+    sql: Annotated[str, Field(min_length=1, description="One SELECT in DuckDB's dialect")],
+    prefilter: Annotated[
+        dict[str, Any],
+        WithJsonSchema({"type": "object", "description": "Table to advanced query; for huge ones"}),
+    ]
+    | None = None,
+    start: Annotated[Time, Field(description="Of events; default 30 days before end")]
+    | None = None,
+    end: Annotated[Time, Field(description="Of events; default open")] | None = None,
+) -> dict[str, Any]:
+    """Answer a question exactly by SQL over whole data tables (by name, quoted where it has
+    blanks), events and devices. Prefer it to paging and adding up rows.
+    """
+    now = to_ms(call.services.clock.now())
+    since = start if start is not None else max(1, (end or now) - DEFAULT_DAYS * DAY)
+
+    def check(
+        query: JsonObject, subject: Subject, columns: Sequence[str] | None, name: str
+    ) -> JsonObject:
+        checked = call.query(
+            query, subject, columns=None if columns is None else list(columns), name=name
+        )
+        return checked or {}
+
+    for name, query in (prefilter or {}).items():
+        if not isinstance(query, dict):
+            raise InvalidRequest(
+                f"prefilter.{one_line(name, 40)} must be an advanced query.",
+                hint='Write {"table": {"column": {"$gte": 5}}}.',
+            )
+    answer = await workbench_of(call.services).query(
+        call.client,
+        applicationId,
+        sql,
+        prefilter=prefilter,
+        start=since,
+        end=end,
+        progress=call.progress,
+        check=check,
+    )
+    return _result(call, answer)
+
+
+def _result(call: Call, answer: Answer) -> dict[str, Any]:
+    names = [name for name, _ in answer.columns]
+    total = len(answer.rows) if answer.total is None else answer.total
+    more: dict[str, Any] = {
+        "scanned": {one_line(name, 60): count for name, count in answer.scanned.items()},
+        "exact": answer.exact,
+    }
+    if answer.partial:
+        more["partial"] = {one_line(name, 60): why for name, why in answer.partial.items()}
+    if answer.window is not None:
+        until = {} if answer.window.end is None else {"end": iso(answer.window.end)}
+        more["events"] = {"start": iso(answer.window.start), **until}
+    if not answer.rows:
+        more["hint"] = "No row satisfies the statement. Texts are compared with case; ILIKE is not."
+    result = call.listing(
+        names,
+        [dict(zip(names, row, strict=True)) for row in answer.rows],
+        total=total,
+        paging=paging.only_page,
+        **more,
+    )
+    if answer.total is None or result["returned"] < total:
+        shown = "more rows than were counted" if answer.total is None else f"{total} rows"
+        advice = "Aggregate, or page with ORDER BY … LIMIT … OFFSET …."
+        result["hint"] = f"The result has {shown}. {advice}"
+        result.setdefault("truncated", f"only the first {result['returned']} rows are here")
+    return result

@@ -1,0 +1,55 @@
+"""Workbenches: one with a server of its own for tests that only ask, a fresh one for the others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from losant_mcp.analysis.desk import Desk
+from losant_mcp.analysis.workbench import Answer, Workbench
+from losant_mcp.client import LosantClient
+from losant_mcp.sandbox.server import SandboxServer
+from losant_mcp.sandbox.store import Store
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A demo that nobody changes, a client of it, and a workbench with a child that is warm."""
+
+    workbench: Workbench
+    client: LosantClient
+    application_id: str
+
+    async def ask(self, sql: str, **options: Any) -> Answer:
+        """The answer to a statement."""
+        return await self.workbench.query(self.client, self.application_id, sql, **options)
+
+    @property
+    def desk(self) -> Desk:
+        """The one desk of the workbench."""
+        [desk] = self.workbench._desks.values()
+        return desk
+
+
+@pytest.fixture(scope="session")
+async def lab(demo_store: Store) -> AsyncIterator[Lab]:
+    """The worker's own, with a deadline of a second: starting a child takes half of one."""
+    with SandboxServer(demo_store.copy()) as server:
+        token = SecretStr(server.tokens["full"])
+        async with (
+            LosantClient(token, base_url=server.url) as client,
+            Workbench(seconds=1.0, time_zone="Europe/Berlin") as workbench,
+        ):
+            yield Lab(workbench, client, server.application_id)
+        server.store.close()
+
+
+@pytest.fixture
+async def workbench() -> AsyncIterator[Workbench]:
+    """A fresh one, with nothing loaded."""
+    async with Workbench(seconds=10.0, time_zone="Europe/Berlin") as workbench:
+        yield workbench
