@@ -99,6 +99,15 @@ async def test_a_clock_that_goes_back_frees_no_limit_early(
     assert await store.changes(APPLICATION, "table-1") == []
 
 
+async def test_what_was_over_stays_over(store: SqliteStore, clock: Clock) -> None:
+    """A clock that goes back a little does not bring back an hour that had passed."""
+    await store.spend("destroyed", "ann", APPLICATION, 100, 100)
+    clock.wait(3601)
+    await store.remember("pin", "hash")
+    clock.wait(-5)
+    assert await store.spent("destroyed", "ann", APPLICATION) == 0
+
+
 async def test_a_yes_from_a_clock_of_the_future_ends_when_the_clock_is_set_right(
     store: SqliteStore, clock: Clock
 ) -> None:

@@ -251,7 +251,7 @@ def test_a_step_is_kept_by_a_no_and_undone_by_a_failure(
         key=KEY,
         clock=Clock(),
         steady=None,
-        clock_went_back=lambda tx: None,
+        clock_went_back=lambda before, now: None,
     )
 
     def step(tx: Transaction) -> None:

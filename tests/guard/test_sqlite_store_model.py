@@ -252,16 +252,21 @@ class Memory(RuleBasedStateMachine):
         for plan_id in self.asked:
             self._look(plan_id)
         self._run(self.store.remember("moment", str(self.clock.now)))
+        hour_ago = self.clock.now - 3600
         self.clock.wait(-seconds)
         now = self.clock.now
         for plan in self.asked.values():
             if plan.status in ("pending", "approved"):
                 plan.status = "expired"
         for person in self.people.values():
-            person.questions = [min(at, now) for at in person.questions]
-            person.noes = {target: min(end, now + 600) for target, end in person.noes.items()}
-            person.plain_yeses = [min(at, now) for at in person.plain_yeses]
-            person.destroyed = [(min(at, now), amount) for at, amount in person.destroyed]
+            person.questions = [min(at, now) for at in person.questions if at > hour_ago]
+            person.noes = {
+                target: min(end, now + 600)
+                for target, end in person.noes.items()
+                if end - 600 > hour_ago
+            }
+            person.plain_yeses = [min(at, now) for at in person.plain_yeses if at > hour_ago]
+            person.destroyed = [(min(at, now), n) for at, n in person.destroyed if at > hour_ago]
 
     @rule()
     def unlock(self) -> None:

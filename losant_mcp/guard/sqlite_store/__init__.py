@@ -222,6 +222,7 @@ def _sweep(tx: Transaction) -> None:
         part.sweep(tx)
 
 
-def _clock_went_back(tx: Transaction) -> None:
+def _clock_went_back(before: Transaction, now: Transaction) -> None:
+    _sweep(before)  # what was over stays over
     for part in (plan_rows, fatigue, meters, facts):
-        part.clock_went_back(tx)
+        part.clock_went_back(now)

@@ -100,7 +100,7 @@ class Database:
         key: bytes,
         clock: Callable[[], float],
         steady: Callable[[], float] | None,
-        clock_went_back: Callable[[Transaction], None],
+        clock_went_back: Callable[[Transaction, Transaction], None],
     ) -> None:
         self._path = path
         self._key = key
@@ -181,7 +181,7 @@ class Database:
         if wall >= at_least:
             return Transaction(connection, self._key, max(wall, latest))
         transaction = Transaction(connection, self._key, wall)
-        self._clock_went_back(transaction)
+        self._clock_went_back(Transaction(connection, self._key, latest), transaction)
         transaction.execute("UPDATE clock SET latest = ?", wall)
         return transaction
 
