@@ -211,12 +211,13 @@ def test_a_module_in_the_working_folder_is_not_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stranger's repository with a file `webbrowser.py` in it runs nothing."""
-    (tmp_path / "webbrowser.py").write_text("open('caught', 'w')\n", encoding="utf-8")
+    caught = tmp_path / "caught"
+    (tmp_path / "webbrowser.py").write_text(f"open({str(caught)!r}, 'w')\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("BROWSER", f"{sys.executable} -c pass")
     Browser().open(tmp_path / "page.html")
-    assert not (tmp_path / "caught").exists()
+    assert not caught.exists()
 
 
 @pytest.mark.parametrize(
