@@ -47,7 +47,7 @@ def test_without_anything_the_defaults_hold() -> None:
 
 
 def test_every_setting_has_a_variable_of_its_own() -> None:
-    """Named LOSANT_API_…, LOSANT_APPLICATION_ID or LOSANT_MCP_…"""
+    """Its prefix tells whether it is about the API, the application or this server."""
     assert len(VARIABLES) == len(Settings.model_fields)
     for name in VARIABLES:
         assert name.startswith(("LOSANT_API_", "LOSANT_APPLICATION_ID", "LOSANT_MCP_"))
