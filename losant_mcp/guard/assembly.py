@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +22,9 @@ from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.recovering import tell_interrupted
 from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
+from losant_mcp.guard.store import GuardError
+
+log = logging.getLogger(__name__)
 
 TERMINAL_ADVICE = (
     "Ask the person to run `losant-mcp approve` in a terminal on the machine of this server."
@@ -51,7 +56,13 @@ class Guard:
             await anyio.to_thread.run_sync(self.origin.close)
 
 
-async def open_guard(settings: Settings, client: LosantClient, page: MakePage | None) -> Guard:
+async def open_guard(
+    settings: Settings,
+    client: LosantClient,
+    page: MakePage | None,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> Guard:
     """The guard of a server. Raises ConfigurationError where its folder is not private, and
     GuardError where its files cannot be used.
     """
@@ -62,20 +73,39 @@ async def open_guard(settings: Settings, client: LosantClient, page: MakePage | 
     key = await anyio.to_thread.run_sync(state.key)
     audit_key = await anyio.to_thread.run_sync(state.key, "audit")
     binding = binding_of(settings, principal=principal_of(token), origin=origin.name)
-    store = SqliteStore(state.database, key=key)
+    store = SqliteStore(state.database, key=key, clock=clock)
     ledger = Ledger(
         audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),
         store=store,
         binding=binding,
         limits=limits_of(settings),
     )
-    backups = Backups(state.backups)
+    backups = backups_of(settings, state)
     await anyio.to_thread.run_sync(backups.prepare)
+    await _clear_up(settings, backups)
     orphans = await store.interrupt_orphans(await _alive(state))
     await tell_interrupted(orphans, client, ledger, backups)
     ask = page(state, ledger) if page is not None else _in_the_terminal
     gate = Gate(client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
     return Guard(gate, ledger, backups, state, origin)
+
+
+def backups_of(settings: Settings, state: StateDir) -> Backups:
+    """The backups of a state folder, encrypted where there is a key."""
+    key = settings.backup_key
+    # The key is the operator's, long and random; what is needed of it here is its length.
+    sealed = hashlib.sha256(key.get_secret_value().encode()).digest() if key else None
+    return Backups(state.backups, key=sealed)
+
+
+async def _clear_up(settings: Settings, backups: Backups) -> None:
+    """Let go of backups that are too old or take too much room; that this fails stops nobody."""
+    try:
+        await backups.prune(
+            older_than_days=settings.backup_days, max_bytes=settings.backup_megabytes * 10**6
+        )
+    except GuardError as error:
+        log.warning("%s", error)
 
 
 async def _alive(state: StateDir) -> tuple[str, ...]:

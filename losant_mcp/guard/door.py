@@ -5,6 +5,8 @@ So a server that only reads needs no state folder, and none pays for the guard a
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,15 +20,21 @@ if TYPE_CHECKING:
 
 class GuardDoor:
     """Opens the guard once. ``page`` makes what shows a person the approval page; without it
-    they decide in the terminal. Close it with ``aclose``.
+    they decide in the terminal. ``clock`` gives seconds since the epoch. Close it with ``aclose``.
     """
 
     def __init__(
-        self, settings: Settings, client: LosantClient, *, page: MakePage | None = None
+        self,
+        settings: Settings,
+        client: LosantClient,
+        *,
+        page: MakePage | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._client = client
         self._page = page
+        self._clock = clock
         self._lock = anyio.Lock()
         self._guard: Guard | None = None
 
@@ -36,7 +44,9 @@ class GuardDoor:
 
         async with self._lock:
             if self._guard is None:
-                self._guard = await open_guard(self._settings, self._client, self._page)
+                self._guard = await open_guard(
+                    self._settings, self._client, self._page, clock=self._clock
+                )
             return self._guard
 
     async def idle(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -161,7 +162,14 @@ class Guarded:
 
 
 async def guarded_server(
-    sandbox: Sandbox, mode: Mode, folder: Path, stack: AsyncExitStack, **settings: Any
+    sandbox: Sandbox,
+    mode: Mode,
+    folder: Path,
+    stack: AsyncExitStack,
+    *,
+    meddler: Meddler | None = None,
+    clock: Callable[[], float] = time.time,
+    **settings: Any,
 ) -> Guarded:
     """A server over the sandbox whose state lies in ``folder``; it ends with ``stack``."""
     made = Settings(
@@ -174,7 +182,7 @@ async def guarded_server(
         }
     )
     assert made.api_token is not None
-    meddler = Meddler()
+    meddler = meddler or Meddler()
     client = LosantClient(
         made.api_token,
         base_url=made.api_url,
@@ -183,7 +191,7 @@ async def guarded_server(
         transport=meddler,
     )
     await stack.enter_async_context(client)
-    door = GuardDoor(made, client)
+    door = GuardDoor(made, client, clock=clock)
     stack.push_async_callback(door.aclose)
     server = build_server(made, client, guard=door)
     return Guarded(sandbox, mode, made, client, door, server, stack, meddler)
