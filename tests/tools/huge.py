@@ -9,7 +9,7 @@ from tests.served import Sandbox
 from tests.tools.plausible import Ids, ids_in
 
 TABLE = "5f0c0de03000000000000099"
-EVENTS, ROWS = 80, 40
+EVENTS, ROWS = 40, 30
 
 
 def fill(sandbox: Sandbox) -> Ids:
@@ -24,7 +24,7 @@ def fill(sandbox: Sandbox) -> Ids:
         db.execute(
             "UPDATE events SET state = 0, subject = substr(subject || ?, 1, 255), message = ?,"
             " data = ?",
-            ("s" * 255, "m" * 32_767, json.dumps({"k" * 500: ["d" * 3000] * 20})),
+            ("s" * 255, "m" * 32_767, json.dumps({"k" * 500: ["d" * 3000] * 6})),
         )
         db.execute("DELETE FROM event_updates")
         entry = json.dumps({"comment": "c" * 5000, "data": {"deep": [{"x": "y" * 500}] * 5}})

@@ -111,6 +111,7 @@ async def test_a_token_without_the_scope_is_told_which_scopes_do(
     assert stored(sandbox) == before
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 async def test_too_many_new_events_say_what_the_limit_is(
     connect: Connect, sandbox: Sandbox
 ) -> None:

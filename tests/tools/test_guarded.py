@@ -34,6 +34,7 @@ async def test_a_tool_that_destroys_waits_for_a_person(
     assert stored(sandbox) == before
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 @pytest.mark.parametrize("name", GUARDED)
 async def test_an_approval_that_a_model_made_up_grants_nothing(
     connect: Connect, sandbox: Sandbox, name: str
@@ -65,6 +66,7 @@ async def test_deleting_all_rows_has_a_tool_of_its_own(connect: Connect) -> None
     assert "truncate_rows" in text
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 @pytest.mark.parametrize(
     "given", [{"filter": "*"}, {"query": {}}, {"query": {"$nor": []}}, {"query": {"id": {}}}]
 )

@@ -64,16 +64,16 @@ async def test_nothing_hidden_comes_through_any_tool(connect: Connect, sandbox: 
         db.execute("UPDATE applications SET name = name || ?", (HIDDEN[1:],))
         db.execute(f"UPDATE rows_{ids.table} SET c1 = c1 || ?", (HIDDEN[1:],))
     client = await connect()
-    table = {"dataTableId": ids.table}
+    rows_of = {"dataTableId": ids.table}
     calls: list[tuple[str, dict[str, Any]]] = [
         ("list_events", {"fields": ["subject", "message", "data", "deviceName", "eventTags"]}),
         ("get_event", {"eventId": ids.event}),
         ("get_most_severe_event", {}),
         ("list_data_tables", {}),
-        ("get_data_table", table),
-        ("list_rows", table),
-        ("query_rows", {**table, "query": {}}),
-        ("get_row", {**table, "rowId": ids.row}),
+        ("get_data_table", rows_of),
+        ("list_rows", rows_of),
+        ("query_rows", {**rows_of, "query": {}}),
+        ("get_row", {**rows_of, "rowId": ids.row}),
         ("list_applications", {}),
         ("list_devices", {}),
         ("get_device", {"deviceId": ids.device}),
