@@ -158,7 +158,7 @@ class Gate:
     async def _ask(self, request: Request, plan: Plan) -> Outcome | InputRequiredResult:
         if plan.status == "approved":
             return await self._carrier.approved(request, plan)
-        by_form = self._settings.ask != "page" and request.client.can_be_asked
+        by_form = asks_by_form(self._settings) and request.client.can_be_asked
         if self._settings.confirm == "preview":
             return outcomes.approval_required(plan, outcomes.PREVIEW)
         if not by_form:
@@ -322,9 +322,17 @@ def _unread(operation: Operation) -> Draft:
     )
 
 
+def asks_by_form(settings: Settings) -> bool:
+    """Whether a client's form may be trusted. The PIN has no place in it: what a form holds goes
+    through the client, and a client is what the PIN is not for.
+    """
+    return settings.ask != "page" and settings.approve != "pin"
+
+
 def binding_of(settings: Settings, *, principal: str, origin: str) -> Binding:
     """Who plans, and under which rules; a change of the rules voids what was planned."""
-    rules = [settings.access, settings.confirm, settings.ask, settings.max_delete]
+    asking = [settings.ask, settings.approve]
+    rules = [settings.access, settings.confirm, *asking, settings.max_delete]
     return Binding(settings.api_url, principal, origin, digest(rules))
 
 

@@ -143,6 +143,7 @@ async def get_server_status(call: Call) -> dict[str, Any]:
 
 def _confirmation(call: Call) -> dict[str, str]:
     """Who is asked, and how this very client can be."""
+    from losant_mcp.guard.gate import asks_by_form
     from losant_mcp.guard.ways import Client
 
     settings = call.settings
@@ -151,7 +152,7 @@ def _confirmation(call: Call) -> dict[str, str]:
         "preview": "nobody is asked: a second call with the approvalId is the yes",
         "block": "nothing can be confirmed, so nothing is destroyed",
     }
-    form = Client(call.context).can_be_asked and settings.ask != "page"
+    form = Client(call.context).can_be_asked and asks_by_form(settings)
     way = "a form in this client" if form else "the approval page, or losant-mcp approve"
     told = {"mode": settings.confirm, "meaning": modes[settings.confirm]}
     return told if settings.confirm != "human" else {**told, "asksBy": way}

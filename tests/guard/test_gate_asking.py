@@ -184,3 +184,20 @@ async def test_a_blocked_server_asks_nobody(guarded: Guarded) -> None:
     assert "LOSANT_MCP_CONFIRM=human" in told
     assert blocked.questions == []
     assert len(guarded.rows(TABLE)) == ROWS
+
+
+@pytest.mark.parametrize("setting", [{"ask": "page"}, {"approve": "pin"}], ids=["page", "pin"])
+async def test_a_form_is_not_trusted_where_the_operator_wants_more(
+    guarded: Guarded, setting: dict[str, Any]
+) -> None:
+    """With the page, or the PIN, demanded, a client that would say yes is not even asked."""
+    folder = guarded.settings.state_dir
+    assert folder is not None
+    strict = await guarded_server(guarded.sandbox, guarded.mode, folder, guarded.stack, **setting)
+    client = await strict.connect(accept(TABLE))
+
+    outcome = await result(client, "truncate_rows", dataTableId=TABLE)
+
+    assert outcome["status"] == "approval_required"
+    assert strict.questions == []
+    assert len(guarded.rows(TABLE)) == ROWS
