@@ -151,6 +151,9 @@ class Carrier:
         except Drifted as drift:
             return outcomes.of_drift(drift, await self._replan(plan, drift)), "drifted", Ran()
         except Stopped as stop:
+            if not plan.id and stop.cause.changed == "nothing" and not stop.known.changed:
+                # Nobody was asked and nothing was done: Losant's refusal is the whole story.
+                raise stop.cause from None
             return outcomes.of_stop(plan, stop), "failed", stop.known
         outcome = outcomes.of_run(plan, ran)
         return ({**outcome, "result": dict(ran.result)} if ran.result else outcome), "done", ran

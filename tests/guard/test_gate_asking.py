@@ -201,3 +201,24 @@ async def test_a_form_is_not_trusted_where_the_operator_wants_more(
     assert outcome["status"] == "approval_required"
     assert strict.questions == []
     assert len(guarded.rows(TABLE)) == ROWS
+
+
+async def test_a_change_that_losant_refuses_is_an_error_and_not_an_interruption(
+    guarded: Guarded,
+) -> None:
+    """A clash of a unique column is told as Losant's refusal, with nothing changed."""
+    client = await guarded.connect()
+    found = await result(client, "list_rows", dataTableId="sites", limit=2)
+    first, second = (dict(zip(found["columns"], row, strict=True)) for row in found["rows"])
+    before = guarded.rows("sites")
+
+    told = await refusal(
+        client,
+        "update_row",
+        dataTableId="sites",
+        rowId=first["id"],
+        row={"siteCode": second["siteCode"]},
+    )
+
+    assert told.endswith("Nothing was changed.")
+    assert guarded.rows("sites") == before
