@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from losant_mcp.api.endpoint import Effect
@@ -127,7 +128,17 @@ def _file(module: str) -> Path | None:
 
 def commands() -> str:
     """The help of the command line and of each command, without the settings."""
-    return "\n".join(_help(*words) for words in ((), *((name,) for name in COMMANDS)))
+    return "\n".join(_help(*words) for words in ((), *command_words()))
+
+
+def command_words() -> Iterator[tuple[str, ...]]:
+    """What is typed for each command, and for each command of a group."""
+    context = click.Context(cli)
+    for name in COMMANDS:
+        yield (name,)
+        command = cli.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from ((name, inner) for inner in command.list_commands(context))
 
 
 def _help(*words: str) -> str:

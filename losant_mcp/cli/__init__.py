@@ -1,4 +1,4 @@
-"""The command line: serve, sandbox, demo, call, check, approve.
+"""The command line: serve, sandbox, demo, call, check, approve, backups, audit.
 
 One module a command, each loaded when its command is asked for, so that ``--version`` and
 ``--help`` answer at once. What goes wrong ends here as one or two lines on standard error:
@@ -29,6 +29,8 @@ COMMANDS: Mapping[str, str] = {
     "call": "Call one tool and print its result.",
     "check": "Check settings, token and connection.",
     "approve": "Decide what an assistant asks for: approve or decline.",
+    "backups": "List, show, restore and prune backups.",
+    "audit": "Show the audit trail, or verify that it is whole.",
 }
 """Every command with its one line of help; ``losant_mcp.cli.<name>.<name>`` is the command."""
 

@@ -40,9 +40,32 @@ class Connection:
     guard: GuardDoor
 
 
+@dataclass(frozen=True)
+class Reached:
+    """A client under the settings' policy, and the settings."""
+
+    settings: Settings
+    client: LosantClient
+
+
 @asynccontextmanager
 async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Connection]:
-    """Set logging up and build the server; closes the client and the sandbox at the end.
+    """A server over ``reach``, with its approval page."""
+    async with (
+        reach(source, quiet=quiet) as reached,
+        approval_pages(reached.settings) as pages,
+    ):
+        settings, client = reached.settings, reached.client
+        door = GuardDoor(settings, client, page=pages)
+        try:
+            yield Connection(settings, client, build_server(settings, client, guard=door), door)
+        finally:
+            await door.aclose()
+
+
+@asynccontextmanager
+async def reach(source: Source, *, quiet: bool = False) -> AsyncIterator[Reached]:
+    """Set logging up and make the client; closes it and the sandbox at the end.
 
     ``quiet`` logs warnings and worse, unless a log level is set. Raises ConfigurationError where a
     setting is wrong or the token is missing.
@@ -50,8 +73,8 @@ async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Conne
     is_quiet = quiet and source.origins()["log_level"] == "default"
     least = logging.WARNING if is_quiet else logging.DEBUG
     if source.sandbox:
-        async with _connect_sandbox(source, least) as connection:
-            yield connection
+        async with _reach_sandbox(source, least) as reached:
+            yield reached
         return
     settings = source.settings()
     logs.configure(settings, least=least)
@@ -61,12 +84,13 @@ async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Conne
             hint="Set LOSANT_API_TOKEN, or try `losant-mcp serve --sandbox`: it needs no account.",
         )
     client = LosantClient(settings.api_token, base_url=settings.api_url, policy=policy_of(settings))
-    async with client, _build(settings, client) as connection:
-        yield connection
+    async with client:
+        client.policy = await resolve_denied(settings, client)
+        yield Reached(settings, client)
 
 
 @asynccontextmanager
-async def _connect_sandbox(source: Source, least: int) -> AsyncIterator[Connection]:
+async def _reach_sandbox(source: Source, least: int) -> AsyncIterator[Reached]:
     # Loaded here, since a server of a real Losant never needs it.
     from losant_mcp.sandbox.app import create_app
     from losant_mcp.sandbox.demo import seed
@@ -90,8 +114,9 @@ async def _connect_sandbox(source: Source, least: int) -> AsyncIterator[Connecti
             policy=policy_of(settings),
             base_url=SANDBOX_URL,
         )
-        async with client, _build(settings, client) as connection:
-            yield connection
+        async with client:
+            client.policy = await resolve_denied(settings, client)
+            yield Reached(settings, client)
     finally:
         if seeding.ident is not None:
             seeding.join()
@@ -131,15 +156,3 @@ def open_store(path: Path | None) -> Store:
             f"{path} cannot be used as the sandbox's database: {error}.",
             hint="Name a file that is not there yet, or one that a sandbox made.",
         ) from None
-
-
-@asynccontextmanager
-async def _build(settings: Settings, client: LosantClient) -> AsyncIterator[Connection]:
-    client.policy = await resolve_denied(settings, client)
-    async with approval_pages(settings) as pages:
-        door = GuardDoor(settings, client, page=pages)
-        try:
-            server = build_server(settings, client, guard=door)
-            yield Connection(settings, client, server, door)
-        finally:
-            await door.aclose()

@@ -93,13 +93,14 @@ class Terminal:
         """What the step returns."""
 
         async def run() -> T:
-            async with self._opened() as records:
+            async with self.opened() as records:
                 return await step(records)
 
         return anyio.run(run)
 
     @asynccontextmanager
-    async def _opened(self) -> AsyncIterator[Records]:
+    async def opened(self) -> AsyncIterator[Records]:
+        """The records. Unlike a server that starts, it clears nothing up."""
         store = SqliteStore(self.state.database, key=self.state.key())
         binding = Binding(self.settings.api_url, principal=person(), origin="terminal", policy="")
         ledger = Ledger(audit_of(self.state), store, binding, LIMITS)

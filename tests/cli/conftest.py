@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from losant_mcp.client import LosantClient
 from tests.cli.command import Run, in_process
+from tests.cli.kept import Kept
 from tests.served import Sandbox
 
 
@@ -29,6 +32,15 @@ def on_sandbox(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     monkeypatch.setenv("LOSANT_API_TOKEN", sandbox.tokens["full"])
     monkeypatch.setenv("LOSANT_APPLICATION_ID", sandbox.application_id)
     return sandbox
+
+
+@pytest.fixture
+def kept(
+    on_sandbox: Sandbox, losant: LosantClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Kept:
+    """A state folder beside the served demo, which the environment names."""
+    monkeypatch.setenv("LOSANT_MCP_STATE_DIR", str(tmp_path / "state"))
+    return Kept(losant, on_sandbox, tmp_path / "state")
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from losant_mcp.cli import COMMANDS, cli
 from losant_mcp.cli.options import flag
 from losant_mcp.config import Settings, variable
 from tests.cli.command import ROOT, Run
+from tests.readme import command_words
 
-WITH_SETTINGS = ("serve", "call", "check")
+WITHOUT_SETTINGS = {("demo",), ("sandbox",), ("backups",), ("audit",)}
+WITH_SETTINGS = [words for words in command_words() if words not in WITHOUT_SETTINGS]
 
 
 def test_the_version_is_one_line(run: Run) -> None:
@@ -37,14 +39,25 @@ def test_every_command_explains_itself(run: Run, name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert (command.help or "").splitlines()[0] == COMMANDS[name]
+
+
+@pytest.mark.parametrize("words", list(command_words()), ids=" ".join)
+def test_every_option_explains_itself(run: Run, words: tuple[str, ...]) -> None:
+    """No option of a command, or of a group's command, is without a word."""
+    command: click.Command | None = cli
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
+    assert command.help
     options = [option for option in command.params if isinstance(option, click.Option)]
     assert all(option.help for option in options)
 
 
-@pytest.mark.parametrize("name", WITH_SETTINGS)
-def test_every_setting_is_a_flag(run: Run, name: str) -> None:
+@pytest.mark.parametrize("words", WITH_SETTINGS, ids=" ".join)
+def test_every_setting_is_a_flag(run: Run, words: tuple[str, ...]) -> None:
     """A command that reads settings has a flag for each, named like its variable."""
-    told = run(name, "--help").stdout
+    told = run(*words, "--help").stdout
     for setting in Settings.model_fields:
         assert f"{flag(setting)} " in told
         assert variable(setting) in told

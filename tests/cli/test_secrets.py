@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from pathlib import Path
 
 import click
 import pytest
@@ -44,6 +45,13 @@ COMMANDS_AND_ERRORS = [
     ("call", "list_events", "{"),
     ("call", "get_event", '{"eventId": "nonsense"}'),
     ("call", "--sandbox", *PLACES, "--json"),
+    ("backups", "list"),
+    ("backups", "list", "--all", "--json"),
+    ("backups", "show", "nonsense"),
+    ("backups", "restore", "nonsense"),
+    ("backups", "prune", "--dry-run"),
+    ("audit", "show", "--json"),
+    ("audit", "verify"),
 ]
 
 
@@ -53,6 +61,7 @@ def test_a_token_is_never_printed(
     run: Run,
     sandbox: Sandbox,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
     arguments: tuple[str, ...],
     token: str,
 ) -> None:
@@ -60,6 +69,7 @@ def test_a_token_is_never_printed(
     secret = sandbox.tokens.get(token, TOKEN)
     monkeypatch.setenv("LOSANT_API_TOKEN", secret)
     monkeypatch.setenv("LOSANT_MCP_STATE_URL", STATE)
+    monkeypatch.setenv("LOSANT_MCP_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("LOSANT_API_URL", sandbox.url)
     monkeypatch.setenv("LOSANT_APPLICATION_ID", sandbox.application_id)
     ended = run(*arguments)
