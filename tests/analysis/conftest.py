@@ -14,6 +14,8 @@ from losant_mcp.analysis.workbench import Answer, Workbench
 from losant_mcp.client import LosantClient
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
+from tests.analysis.stored_tables import ROWS, Watched, store_table
+from tests.served import Sandbox
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,20 @@ async def workbench() -> AsyncIterator[Workbench]:
     """A fresh one, with nothing loaded."""
     async with Workbench(seconds=10.0, time_zone="Europe/Berlin") as workbench:
         yield workbench
+
+
+@pytest.fixture
+async def watched(sandbox: Sandbox) -> AsyncIterator[Watched]:
+    """A client that can be stopped before each page."""
+    async with Watched(
+        SecretStr(sandbox.tokens["full"]), base_url=sandbox.url, retry_wait_scale=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def readings(sandbox: Sandbox) -> str:
+    """The id of a table of four pages."""
+    return store_table(
+        sandbox.store, "readings", {"n": "number"}, [(n,) for n in range(1, ROWS + 1)]
+    )

@@ -72,6 +72,8 @@ class Staging:
             text = _without_surrogates(text)
             found = self._measured(text)
         items, total, limit, size = found
+        if not items and self._kind_of_items(text) != "ARRAY":
+            items = None  # the length of what is no list is 0
         if items is None or total is None:
             raise Problem("page", "items or totalCount is missing")
         self._waiting[start] = (text, items)
@@ -86,6 +88,10 @@ class Staging:
         ).fetchone()
         assert row is not None
         return row
+
+    def _kind_of_items(self, text: str) -> str | None:
+        row = self._connection.execute("SELECT json_type($1, '$.items')", [text]).fetchone()
+        return row[0] if row else None
 
     def finish(self) -> Json:
         """Write what waits, drop what came twice: rows, repeated ones, newest stamp, misfits."""

@@ -67,31 +67,36 @@ def _mark(sql: str) -> tuple[str, list[str]]:
     markers: list[str] = []
     out = bytearray()
     done = 0
-    for end in _open_ends(text):
+    for start, end in _open_expressions(text):
         markers.append(f"pivot_{secrets.token_hex(12)}")
-        out += text[done:end].rstrip() + f" IN ('{markers[-1]}') ".encode()
+        # A line break ends the comment that may stand behind the expression.
+        out += text[done:start] + b"(" + text[start:end] + b"\n)"
+        out += f" IN ('{markers[-1]}') ".encode()
         done = end
     return (bytes(out) + text[done:]).decode(), markers
 
 
-def _open_ends(text: bytes) -> Iterator[int]:
-    """Where the expressions end that stand behind a PIVOT's ON without an IN."""
+def _open_expressions(text: bytes) -> Iterator[tuple[int, int]]:
+    """From where to where the expressions go that stand behind a PIVOT's ON without an IN."""
     depth = 0
     # By depth of parentheses: "source" until ON, then "open" or "given", per expression.
     pivots: dict[int, str] = {}
+    begins: dict[int, int] = {}
     for start, word in _tokens(text):
         here = pivots.get(depth)
         if word == "PIVOT":
             pivots[depth] = "source"
         elif word == "ON" and here == "source":
             pivots[depth] = "open"
+            begins[depth] = start + len(word)
         elif word == "IN" and here == "open":
             pivots[depth] = "given"
         elif here in ("open", "given") and word in (",", ")", "", *_ENDS):
             if here == "open":
-                yield start
+                yield begins[depth], start
             if word == ",":
                 pivots[depth] = "open"
+                begins[depth] = start + 1
             else:
                 del pivots[depth]
         if word in ("(", "[", "{"):

@@ -41,10 +41,7 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     ),
     (r"must appear in the GROUP BY", "GROUP BY ALL groups by every column without an aggregate."),
     (r"Ambiguous reference", "Put the table's name or alias before the column."),
-    (
-        r"syntax error",
-        'The dialect is DuckDB\'s. Quote names with blanks, dashes or dots: "my table".',
-    ),
+    (r"does not have a column named", "DESCRIBE shows the columns of a table."),
     (r"Values were not provided", "There are no parameters: write the values out."),
 )
 _NOISE = (
@@ -58,6 +55,7 @@ _NOISE = (
     r"In order to select one, please add explicit type casts\.",
 )
 _noise = re.compile("|".join(_NOISE), re.DOTALL)
+_DIALECT = 'The dialect is DuckDB\'s. Quote names with blanks, dashes or dots: "my table".'
 _type = re.compile(r"^\w[\w ]* Error: ")
 _column = re.compile(r'column "?([^"]+?)"? not found', re.IGNORECASE)
 _candidates = re.compile(r"Candidate bindings: (.*)")
@@ -71,10 +69,12 @@ def explain(error: duckdb.Error, *, expired: bool) -> Problem:
     if isinstance(error, duckdb.OutOfMemoryException):
         return Problem("memory", MEMORY)
     hint = next((advice for pattern, advice in _ADVICE if re.search(pattern, text)), "")
+    if isinstance(error, duckdb.ParserException) and not hint:
+        hint = _DIALECT
     if found := _column.search(text):
         near = _candidates.search(text)
         hint = f"Did you mean {near[1].strip()}?" if near else ""
         message = f"there is no column {found[1]!r} here"
     else:
         message = _noise.sub("", _type.sub("", text))
-    return Problem("invalid", " ".join(message.split()).rstrip(), hint)
+    return Problem("invalid", " ".join(message.split()).rstrip(" .,;:"), hint)
