@@ -204,7 +204,7 @@ class Gate:
             "approved" if agreed else "cancelled" if answer.reply == "cancel" else "declined"
         )
         decided = await self._decide(request, plan, nonce, decision)
-        if decided.status == "approved":
+        if agreed and decided.status == "approved":
             return await self._carrier.approved(request, decided)
         if answer.reply == "accept" and not agreed and decided.status == "declined":
             return outcomes.mismatch(decided)

@@ -182,7 +182,10 @@ def of_plan(plan: Plan) -> Outcome:
         return dict(plan.outcome)
     if plan.status in _ENDS:
         return {"status": plan.status, "message": _ENDS[plan.status]}
-    if plan.status in ("approved", "running"):
+    if plan.status == "approved":
+        message = "It was agreed to elsewhere; the same call with this approvalId carries it out."
+        return {"status": "approval_required", "message": message, "approvalId": plan.id}
+    if plan.status == "running":
         message = "It is being carried out. Call again with the approvalId to learn how it ended."
         return {"status": "interrupted", "message": message, "approvalId": plan.id}
     if plan.status == "pending":

@@ -89,6 +89,11 @@ def look(store: Store) -> Snapshot:
 _EVENTS = "SELECT id, level, applicationId, state, subject, message, data FROM events"
 
 
+def rows_of(world: Snapshot, table: str) -> list[Key]:
+    """The rows of a table."""
+    return [key for key in world if key[:2] == ("row", table)]
+
+
 def removed(before: Snapshot, after: Snapshot) -> set[Key]:
     """What is gone."""
     return set(before) - set(after)

@@ -26,6 +26,9 @@ from losant_mcp.server import LosantServer, build_server, policy_of
 from tests.calling import Mode
 from tests.served import Sandbox
 
+FIELD = "confirmation"
+"""The only field of every form."""
+
 Answer = Callable[[str, dict[str, Any]], ElicitResult]
 """From the question and the form's schema to what the person does."""
 
@@ -194,4 +197,5 @@ async def guarded_server(
     door = GuardDoor(made, client, clock=clock)
     stack.push_async_callback(door.aclose)
     server = build_server(made, client, guard=door)
+    stack.push_async_callback(server.workbench.aclose)
     return Guarded(sandbox, mode, made, client, door, server, stack, meddler)
