@@ -16,6 +16,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import INVALID_PARAMS, CallToolResult, InputRequiredResult
 
 from losant_mcp import __version__
+from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query_values import nearest
 from losant_mcp.claims import read_claims
 from losant_mcp.client import LosantClient
@@ -38,8 +39,8 @@ INSTRUCTIONS = """\
 Losant is an IoT platform: devices report data, workflows raise events (level info < warning < \
 error < critical; state new < acknowledged < resolved), applications keep rows in data tables.
 
-Start: get_most_severe_event, then list_events with state new; for tables list_data_tables, \
-then query_rows. Results are columnar: `total` counts all that match, `next` holds the \
+Start: summarize_events, then get_event or list_events, for events; list_data_tables, then \
+query_sql for questions over whole tables, or query_rows, for tables. Results are columnar: `total` counts all that match, `next` holds the \
 arguments of the next page. Tables and devices go by id or exact name. Times: ISO 8601, \
 epoch ms, -24h, now, today, yesterday; in queries, too.
 
@@ -65,6 +66,9 @@ class LosantServer(MCPServer[None]):
 
     tool_names: frozenset[str] = frozenset()
     """What is listed; asking ``list_tools`` on every call would build every tool's schema anew."""
+
+    workbench: Workbench
+    """Whoever built the server ends its processes by ``aclose``."""
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
@@ -158,6 +162,7 @@ def build_server(
         client=client,
         clock=Clock(settings.time_zone, now=now),
         guard=guard or GuardDoor(settings, client),
+        workbench=Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone),
         bound_to=bound_application(settings),
         job_seconds=job_seconds,
     )
@@ -175,4 +180,5 @@ def build_server(
         cache_hints={"tools/list": hint, "server/discover": hint},
     )
     server.tool_names = frozenset(spec.name for spec in specs)
+    server.workbench = services.workbench
     return server

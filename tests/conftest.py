@@ -145,6 +145,7 @@ async def connect(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator
             door = GuardDoor(made, losant)
             stack.push_async_callback(door.aclose)
             server = build_server(made, losant, guard=door, now=now, job_seconds=job_seconds)
+            stack.push_async_callback(server.workbench.aclose)
             return await stack.enter_async_context(Client(server, mode=mode))
 
         yield connect

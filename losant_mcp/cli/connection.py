@@ -57,9 +57,11 @@ async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Conne
     ):
         settings, client = reached.settings, reached.client
         door = GuardDoor(settings, client, page=pages)
+        server = build_server(settings, client, guard=door)
         try:
-            yield Connection(settings, client, build_server(settings, client, guard=door), door)
+            yield Connection(settings, client, server, door)
         finally:
+            await server.workbench.aclose()
             await door.aclose()
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any
-from weakref import WeakKeyDictionary
 
 from pydantic import Field, WithJsonSchema
 
-from losant_mcp.analysis.workbench import DEFAULT_DAYS, Answer, Workbench
+from losant_mcp.analysis.workbench import DEFAULT_DAYS, Answer
 from losant_mcp.api.endpoints import (
     DATA_TABLE_GET,
     DATA_TABLE_ROWS_GET,
@@ -19,12 +18,11 @@ from losant_mcp.api.endpoints import (
 )
 from losant_mcp.api.query import Subject
 from losant_mcp.api.types import JsonObject
-from losant_mcp.client import LosantClient
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
 from losant_mcp.tools import paging
 from losant_mcp.tools.arguments import ApplicationId, Time
-from losant_mcp.tools.call import Call, Services
+from losant_mcp.tools.call import Call
 from losant_mcp.tools.schema import JsonSchema
 from losant_mcp.tools.spec import LISTING, tool
 from losant_mcp.tools.times import iso, to_ms
@@ -42,24 +40,6 @@ ANSWER: JsonSchema = {
     },
     "required": [*LISTING["required"], "scanned", "exact"],
 }
-
-_workbenches: WeakKeyDictionary[LosantClient, Workbench] = WeakKeyDictionary()
-
-
-def workbench_of(services: Services) -> Workbench:
-    """The workbench of a server, made on first use; ``close_workbench`` ends it."""
-    workbench = _workbenches.get(services.client)
-    if workbench is None:
-        settings = services.settings
-        workbench = Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone)
-        _workbenches[services.client] = workbench
-    return workbench
-
-
-async def close_workbench(client: LosantClient) -> None:
-    """End the child processes of a client's server, if there are any."""
-    if (workbench := _workbenches.pop(client, None)) is not None:
-        await workbench.aclose()
 
 
 @tool(
@@ -107,7 +87,7 @@ async def query_sql(
                 f"prefilter.{one_line(name, 40)} must be an advanced query.",
                 hint='Write {"table": {"column": {"$gte": 5}}}.',
             )
-    answer = await workbench_of(call.services).query(
+    answer = await call.services.workbench.query(
         call.client,
         applicationId,
         sql,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from mcp.server.mcpserver import Context
 
+from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
 from losant_mcp.api.types import RequestModel, RequestRoot
 from losant_mcp.client import LosantClient
@@ -39,6 +40,8 @@ class Services:
     clock: Clock
     guard: GuardDoor
     """Through which everything passes that is more than a read."""
+    workbench: Workbench
+    """Where whole tables are asked by SQL; its processes start at the first question."""
     bound_to: str | None = None
     """The one application of this server, where it is bound."""
     job_seconds: float = 20.0

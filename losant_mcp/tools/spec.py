@@ -254,7 +254,14 @@ class TypedTool(Tool):
             if isinstance(mark, Ref):
                 values[name] = await self._refer(call, values[name], mark, values)
         call.values = values
-        result: Result = await self.fn(call, **values)
+        try:
+            result: Result = await self.fn(call, **values)
+        finally:
+            if self.spec.effect not in (Effect.READ, Effect.EXPORT):
+                # Also after an error: something may have been changed all the same.
+                self.services.workbench.invalidate(
+                    values.get("applicationId", ""), values.get("dataTableId", "events")
+                )
         return result
 
     def _read(self, arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

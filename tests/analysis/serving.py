@@ -12,6 +12,7 @@ from mcp import Client
 from mcp.server.mcpserver import MCPServer
 from pydantic import SecretStr
 
+from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.guard.door import GuardDoor
@@ -40,15 +41,18 @@ async def serving(
         }
     )
     assert chosen.api_token is not None
-    async with LosantClient(
+    workbench = Workbench(max_rows=chosen.max_rows, time_zone=chosen.time_zone)
+    losant = LosantClient(
         chosen.api_token,
         base_url=chosen.api_url,
         policy=policy_of(chosen),
         # There is no TLS here, and loading certificates takes a while.
         transport=httpx.AsyncHTTPTransport(verify=False),
         retry_wait_scale=0,
-    ) as losant:
+    )
+    async with losant, workbench:
         services = Services(
+            workbench=workbench,
             settings=chosen,
             client=losant,
             clock=Clock(chosen.time_zone, now=now),

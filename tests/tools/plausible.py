@@ -91,6 +91,8 @@ def arguments(ids: Ids) -> Mapping[str, dict[str, Any]]:
         "list_devices": {"query": {"name": {"$startsWith": "Alder"}}},
         "get_device": {"deviceId": PUMP},
         "list_jobs": {"query": {"status": "completed"}},
+        "summarize_events": {"start": "-2d"},
+        "query_sql": {"sql": "SELECT district, count(*) AS n FROM sites GROUP BY district"},
         "list_backups": {},
         "restore_backup": {"backupId": "bak_" + "a" * 26},
         "get_server_status": {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,11 @@ async def test_the_lock_holds_where_a_tool_is_listed_by_mistake(
             policy=Policy(access="read"),
             transport=watch,
         ) as losant,
-        Client(build_server(everything, losant), mode=mode) as client,
+        AsyncExitStack() as stack,
     ):
+        server = build_server(everything, losant)
+        stack.push_async_callback(server.workbench.aclose)
+        client = await stack.enter_async_context(Client(server, mode=mode))
         for name, given in arguments(ids_in(sandbox.store)).items():
             answer = await client.call_tool(name, given)
             assert answer.is_error == (TOOLS[name].effect is not Effect.READ), name

@@ -25,6 +25,7 @@ DESIGN = {
         "get_event": ("READ", "event.get"),
         "update_event": ("OVERWRITE", "event.patch"),
         "delete_event": ("DESTROY", "event.delete"),
+        "summarize_events": ("READ", "events.get"),
     },
     "tables": {
         "list_data_tables": ("READ", "dataTables.get"),
@@ -54,6 +55,9 @@ DESIGN = {
         "list_devices": ("READ", "devices.get"),
         "get_device": ("READ", "device.get"),
         "list_jobs": ("READ", "applicationJobLogs.get applicationJobLog.get"),
+    },
+    "analysis": {
+        "query_sql": ("READ", "dataTableRows.get"),
     },
     "safety": {
         "list_backups": ("READ", ""),
