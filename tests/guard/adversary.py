@@ -189,10 +189,8 @@ def arguments_for(tool: str, n: tuple[int, ...], world: Snapshot, backups: list[
     tables = [key[1] for key in world if key[0] == "table"]
     table = _pick([*tables, *tables, "tanks", "0" * 24], n[1])
     rows = [key[2] for key in world if key[0] == "row" and (n[2] % 5 == 4 or key[1] == table)]
-    row, event = (
-        _pick([*rows, "0" * 24], n[2]),
-        _pick([k[1] for k in world if k[0] == "event"], n[1]),
-    )
+    events = [key[1] for key in world if key[0] == "event"]
+    row, event = _pick([*rows, "0" * 24], n[2]), _pick([*events, "0" * 24], n[1])
     of_table: JsonObject = {"dataTableId": table}
     given: JsonObject
     match tool:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, ClassVar
 
-import httpx
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, settings
@@ -22,9 +20,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from mcp import Client, MCPError
+from mcp import MCPError
 from mcp.types import CallToolResult, ElicitRequest, ElicitRequestFormParams, InputRequiredResult
-from pydantic import SecretStr
 
 from losant_mcp.guard.store import NotOpen
 from losant_mcp.sandbox.server import SandboxServer
@@ -35,7 +32,6 @@ from tests.guard.adversary import (
     TOOLS,
     Covers,
     JsonObject,
-    Person,
     Snapshot,
     arguments_for,
     changed,
@@ -48,71 +44,22 @@ from tests.guard.adversary import (
     signature,
     wrong_answer,
 )
-from tests.guard.guarding import Guarded, Meddler, guarded_server
-from tests.guard.stored import Clock
+from tests.guard.adversary_world import (
+    ALONE,
+    CONFIRM_ABOVE,
+    FORMED,
+    OTHER_ORIGIN,
+    OTHER_PRINCIPAL,
+    Seen,
+    World,
+    adversary_world,
+)
 from tests.served import Sandbox
 
 EXAMPLES, STEPS = 14, 75
 """Together 1,050 steps on each of the two protocol versions."""
-CONFIRM_ABOVE = 2
-
-ALONE, FORMED, OTHER_ORIGIN, OTHER_PRINCIPAL = range(4)
-
 small = st.integers(0, 59)
 numbers = st.tuples(small, small, small)
-
-
-@dataclass
-class Seen:
-    """A question of a 2026 call, as its state lets it be answered."""
-
-    signature: str
-    state: str
-    question: str
-    schema: JsonObject
-    answered: bool = False
-
-
-@dataclass
-class World:
-    """Three servers with four clients over one small sandbox."""
-
-    sandbox: Sandbox
-    main: Guarded
-    clients: list[Client]
-    person: Person
-    clock: Clock
-    ids: list[str] = field(default_factory=list)
-    backups: list[str] = field(default_factory=list)
-    states: list[Seen] = field(default_factory=list)
-
-
-@asynccontextmanager
-async def _world(sandbox: Sandbox, mode: Mode, folder: Path) -> AsyncIterator[World]:
-    person, clock = Person(), Clock()
-    async with AsyncExitStack() as stack:
-
-        async def server(token: str) -> Guarded:
-            return await guarded_server(
-                sandbox,
-                mode,
-                folder,
-                stack,
-                meddler=Meddler(network=httpx.ASGITransport(sandbox.server.app)),
-                clock=clock,
-                api_token=SecretStr(sandbox.tokens[token]),
-                application_id=None,
-                confirm_above=CONFIRM_ABOVE,
-            )
-
-        main, origin, principal = [await server(t) for t in ("full", "full", "application")]
-        clients = [
-            await main.connect(),
-            await main.connect(person.answer),
-            await origin.connect(),
-            await principal.connect(person.answer),
-        ]
-        yield World(sandbox, main, clients, person, clock)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +91,7 @@ class Adversary(RuleBasedStateMachine):
         sandbox = Sandbox(self.server)
         self.open.callback(sandbox.close)
         self.http = sandbox.http(checked=False)
-        world = _world(sandbox, self.mode, folder / "state")
+        world = adversary_world(sandbox, self.mode, folder / "state")
         self.world: World = self.open.enter_context(self.portal.wrap_async_context_manager(world))
         self.calls: dict[str, tuple[str, JsonObject]] = {}
         """The calls that led to plans and questions."""

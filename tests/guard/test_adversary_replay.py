@@ -217,12 +217,12 @@ async def test_a_cancelled_call_voids_its_question(guarded: Guarded) -> None:
             tasks.start_soon(client.call_tool, "truncate_rows", table)
             await shown.wait()
             tasks.cancel_scope.cancel()
-        while not await guarded.plans("cancelled"):
+        while (await guarded.audited())[-1].kind != "cancelled":
             await anyio.lowlevel.checkpoint()
     go.set()
 
     assert who.left() == TANKS
-    assert [line.kind for line in await guarded.audited()][-1] == "cancelled"
+    assert len(await guarded.plans("cancelled")) == 1
     # The server is well, the yes was not kept for the next call, and that one can be answered.
     willing = await guarded.connect(agree)
     assert (await result(willing, "truncate_rows", **table))["status"] == "done"

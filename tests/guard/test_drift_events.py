@@ -9,7 +9,7 @@ import pytest
 
 from losant_mcp.api.events import LEVELS
 from tests.calling import result
-from tests.guard.guarding import Guarded
+from tests.guard.guarding import Answer, Guarded
 from tests.guard.meddling import Somebody, agree, meanwhile
 
 Change = Callable[[Somebody, list[str]], object]
@@ -70,7 +70,7 @@ async def test_events_that_changed_since_stay_and_the_others_go(
     before = set(guarded.events())
     ids = _raised(who)
     seen = list(ids)
-    answer = agree
+    answer: Answer = agree
     if moment == "after the backup":
         guarded.meddler.before("POST", "/events/delete", lambda: change(who, ids))
     else:
@@ -98,7 +98,7 @@ async def test_an_agreed_change_reaches_what_the_person_saw_and_nothing_else(
     who = Somebody(guarded)
     ids = _raised(who)
     seen = list(ids)
-    answer = agree
+    answer: Answer = agree
     if moment == "after the backup":
         guarded.meddler.before("PATCH", "/events", lambda: change(who, ids))
     else:

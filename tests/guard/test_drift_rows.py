@@ -63,7 +63,7 @@ async def test_what_the_person_saw_goes_and_what_changed_since_stays(
     """Neither an edit nor a newcomer is deleted, even where the counts stay equal."""
     who = Somebody(guarded)
     who.make_tanks()
-    answer = agree
+    answer: Answer = agree
     if moment == "after the backup":
         guarded.meddler.before("POST", "/rows/delete", lambda: change(who))
     else:
@@ -105,7 +105,7 @@ async def test_another_table_than_the_person_saw_loses_nothing(
     """Renamed, made anew under its name, or with another column: the run stops as drifted."""
     who = Somebody(guarded)
     table = who.make_tanks()
-    answer = agree
+    answer: Answer = agree
     if moment == "after the backup":
         # The first look after the yes is for the backup, the second one checks again.
         answer = meanwhile(

@@ -13,11 +13,22 @@ from tests.guard.meddling import TANKS, Somebody, agree, meanwhile
 
 Change = Callable[[Somebody], object]
 
+
+def _one_out_one_in(who: Somebody) -> None:
+    who.remove("east")
+    who.add("east", 7)
+
+
+def _another_edit_and_another_row(who: Somebody) -> None:
+    who.set("east", 6)
+    who.add("newer", 2)
+
+
 CHANGES: dict[str, Change] = {
     "added": lambda who: who.add("new", 1),
     "changed": lambda who: who.set("east", 6),
     "removed": lambda who: who.remove("east"),
-    "one out, one in": lambda who: (who.remove("east"), who.add("east", 7)),
+    "one out, one in": _one_out_one_in,
 }
 TOOLS: dict[str, dict[str, Any]] = {
     "truncate_rows": {},
@@ -153,7 +164,7 @@ async def test_a_second_drift_still_keeps_what_changed(guarded: Guarded) -> None
         guarded,
         who,
         "truncate_rows",
-        meanwhile(lambda: (who.set("east", 6), who.add("newer", 2)), agree),
+        meanwhile(lambda: _another_edit_and_another_row(who), agree),
     )
 
     assert (outcome["status"], outcome["removed"]) == ("done", len(TANKS) - 1)
