@@ -17,6 +17,7 @@ MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "sandbox_speed": sandbox_speed.figures,
     "guard": guard.figures,
     "tokens": tokens.figures,
+    "digest": digest.figures,
 }
 
 

@@ -55,11 +55,12 @@ class Bursts:
             self._open = Burst(0, start, at)
             self.number += 1
             self._covered = first - 1
-        for index, _, inside in self._recent:
-            if index > self._covered:
-                self._open.count += 1
-                self._open.keys[inside] += 1
-                self.total += 1
+        for index, _, inside in reversed(self._recent):
+            if index <= self._covered:
+                break
+            self._open.count += 1
+            self._open.keys[inside] += 1
+            self.total += 1
         self._open.end = at
         self._covered = self._index
 

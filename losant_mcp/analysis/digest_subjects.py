@@ -9,6 +9,7 @@ that is part of a code stays: behind a word such as "fault" or "code", in a shor
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from losant_mcp.text import one_line
 
@@ -91,6 +92,7 @@ _DIGIT = re.compile(r"\d")
 _WORDS = re.compile(r"([ =]+)")
 
 
+@lru_cache(maxsize=4_096)
 def normalise(subject: str) -> str:
     """The subject on one line, with ``#`` for numbers and ``<id>``, ``<time>``, … for the rest.
 
