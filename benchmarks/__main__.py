@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import call_overhead, cold_start, guard, sandbox_speed, tokens
+from benchmarks import call_overhead, cold_start, digest, guard, sandbox_speed, tokens
 from benchmarks.figure import Figure, table
 
 MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
