@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import call_overhead, cold_start, digest, guard, sandbox_speed, tokens
+from benchmarks import call_overhead, cold_start, digest, guard, sandbox_speed, tokens, workbench
 from benchmarks.figure import Figure, table
 
 MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
@@ -18,6 +18,7 @@ MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "guard": guard.figures,
     "tokens": tokens.figures,
     "digest": digest.figures,
+    "workbench": workbench.figures,
 }
 
 

@@ -25,7 +25,7 @@ from losant_mcp.analysis.sources import Source, Stamp
 from losant_mcp.analysis.together import both
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import PAGE_SIZE, by_number, by_offset
-from losant_mcp.errors import BadResponse, InvalidRequest
+from losant_mcp.errors import BadRequest, BadResponse, InvalidRequest, PayloadTooLarge
 from losant_mcp.text import one_line
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
@@ -178,6 +178,7 @@ class _Load:
         self._limiter = limiter
         self._progress = progress
         self._told = 0.0
+        self._some_came = False
 
     async def run(self) -> dict[str, Any]:
         """What the child counted. The table is gone again where this raises."""
@@ -198,17 +199,26 @@ class _Load:
 
     async def _pages(self) -> None:
         if self._source.kind == "rows":
-            async with by_offset(self._by_offset, limit=PAGE_SIZE, limiter=self._limiter) as rows:
-                done = 0
-                async for page in rows:
-                    done += len(page.items)
-                    await self._tell(done, rows.total)
+            try:
+                await self._rows(self._source.page_size)
+            except (BadRequest, PayloadTooLarge):
+                if self._source.page_size == PAGE_SIZE or self._some_came:
+                    raise
+                # More than Losant gives at once.
+                await self._rows(PAGE_SIZE)
             return
         async with by_number(self._by_number, perPage=PAGE_SIZE, limiter=self._limiter) as items:
             done = 0
             async for page in items:
                 done += len(page.items)
                 await self._tell(done, items.total)
+
+    async def _rows(self, size: int) -> None:
+        async with by_offset(self._by_offset, limit=size, limiter=self._limiter) as rows:
+            done = 0
+            async for page in rows:
+                done += len(page.items)
+                await self._tell(done, rows.total)
 
     async def _by_offset(self, *, limit: int, offset: int) -> _Page:
         return await self._page(offset, limit)
@@ -219,6 +229,7 @@ class _Load:
     async def _page(self, start: int, size: int) -> _Page:
         content = await self._source.read(self._client, start=start, size=size)
         found = await self._call({"op": "page", "start": start}, content)
+        self._some_came = True
         return _Page(range(found["items"]), found["total"], found["limit"])
 
     async def _tell(self, done: int, total: int) -> None:

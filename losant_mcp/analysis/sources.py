@@ -29,12 +29,17 @@ from losant_mcp.api.tables import Column as TableColumn
 from losant_mcp.api.tables import DataTable
 from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
+from losant_mcp.client.paging import PAGE_SIZE
 from losant_mcp.errors import UnknownName
 from losant_mcp.text import one_line
 
 Kind = Literal["rows", "events", "devices"]
 Reserved = Literal["events", "devices"]
 RESERVED: tuple[Reserved, ...] = ("events", "devices")
+
+CELLS = 40_000
+MOST_ROWS = 5_000
+"""A page of rows has about so many cells, and at most so many rows."""
 
 _HOUR = 3_600_000
 _TYPES = {"string": "VARCHAR", "number": "DOUBLE", "boolean": "BOOLEAN"}
@@ -113,6 +118,17 @@ class Source:
         """What makes two sources the same load."""
         columns = [column.to_json() for column in self.columns]
         return json.dumps([self.kind, self.id, self.query, columns], sort_keys=True)
+
+    @property
+    def page_size(self) -> int:
+        """How many items to ask for at once: narrow rows come in fewer, larger pages.
+
+        The largest limit that Losant takes is not documented; a workflow may ask for 10,000 rows,
+        its command line asks for 1,000 of anything, and an answer has at most 20 MB.
+        """
+        if self.kind != "rows":
+            return PAGE_SIZE
+        return max(PAGE_SIZE, min(MOST_ROWS, CELLS // len(self.columns)))
 
     @property
     def stamp_column(self) -> str:

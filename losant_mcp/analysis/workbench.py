@@ -33,12 +33,13 @@ from losant_mcp.analysis.sources import (
     source_of,
     unknown_table,
 )
+from losant_mcp.analysis.together import both
 from losant_mcp.api.query import Subject, parse_query
 from losant_mcp.api.tables import DataTable
 from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import by_number
-from losant_mcp.errors import InvalidRequest
+from losant_mcp.errors import InvalidRequest, LosantMcpError
 from losant_mcp.text import one_line
 
 MIB = 1024 * 1024
@@ -186,25 +187,32 @@ class Workbench:
         asked: _Asked,
         progress: Progress,
     ) -> Answer:
-        try:
-            parsed, _ = await desk.child.call(
-                {"op": "tables", "sql": asked.sql}, seconds=self._seconds
-            )
-        except ChildProblem as problem:
-            raise self._readable(problem) from None
-        sources = await _sources(client, application_id, parsed["tables"], asked)
+        # The child, which may have to be started, and Losant are asked at the same time.
+        names, tables = await both(
+            lambda: self._tables_named(desk.child, asked.sql),
+            lambda: _all_tables(client, application_id),
+        )
+        sources = _sources(application_id, names, tables, asked)
         distinct = {source.key: source for source in sources.values()}
         async with desk.loaded(client, distinct, self._max_rows, progress) as loaded:
-            tables = {name: loaded[source.key] for name, source in sources.items()}
-            answer, content = await self._ask(desk.child, asked, tables)
+            found = {name: loaded[source.key] for name, source in sources.items()}
+            answer, content = await self._ask(desk.child, asked, found)
         return Answer(
             columns=[(name, kind) for name, kind in answer["columns"]],
             rows=json.loads(content),
             total=answer["total"],
-            scanned={name: table.rows for name, table in tables.items()},
-            partial={name: table.why for name, table in tables.items() if table.why},
+            scanned={name: table.rows for name, table in found.items()},
+            partial={name: table.why for name, table in found.items() if table.why},
             window=asked.window if any(s.kind == "events" for s in sources.values()) else None,
         )
+
+    async def _tables_named(self, child: Child, sql: str) -> list[str]:
+        try:
+            found, _ = await child.call({"op": "tables", "sql": sql}, seconds=self._seconds)
+        except ChildProblem as problem:
+            raise self._readable(problem) from None
+        names: list[str] = found["tables"]
+        return names
 
     async def _ask(
         self, child: Child, asked: _Asked, tables: Mapping[str, Loaded]
@@ -269,13 +277,19 @@ def _checked(
     return query
 
 
-async def _sources(
-    client: LosantClient, application_id: str, names: Sequence[str], asked: _Asked
+def _sources(
+    application_id: str,
+    names: Sequence[str],
+    known: list[DataTable] | LosantMcpError,
+    asked: _Asked,
 ) -> dict[str, Source]:
-    """What each name in the statement stands for. Raises UnknownName, InvalidRequest."""
-    tables: list[DataTable] = []
-    if any(name not in RESERVED for name in [*names, *asked.prefilter]):
-        tables = await _all_tables(client, application_id)
+    """What each name in the statement stands for. Raises UnknownName, InvalidRequest.
+
+    ``known`` may be why the tables are not known, which counts only where one is named.
+    """
+    tables = [] if isinstance(known, LosantMcpError) else known
+    if isinstance(known, LosantMcpError) and {*names, *asked.prefilter} - set(RESERVED):
+        raise known
     meant = {name: resolve(name, tables) for name in names}
     _check_one_form(meant)
     narrowed: dict[str, tuple[str, JsonObject]] = {}
@@ -319,7 +333,13 @@ def _not_named(name: str, names: Sequence[str]) -> InvalidRequest:
     )
 
 
-async def _all_tables(client: LosantClient, application_id: str) -> list[DataTable]:
+async def _all_tables(
+    client: LosantClient, application_id: str
+) -> list[DataTable] | LosantMcpError:
+    """The data tables, or why they cannot be read: a token may be for events alone."""
     fetch = partial(client.data_tables_get, applicationId=application_id)
-    async with by_number(fetch) as pages:
-        return [table async for page in pages for table in page.items]
+    try:
+        async with by_number(fetch) as pages:
+            return [table async for page in pages for table in page.items]
+    except LosantMcpError as error:
+        return error

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from losant_mcp.analysis.desk import Desk
 from losant_mcp.analysis.workbench import Answer, Workbench
+from losant_mcp.api.tables import DataType
 from losant_mcp.client import LosantClient
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
@@ -68,7 +69,8 @@ async def watched(sandbox: Sandbox) -> AsyncIterator[Watched]:
 
 @pytest.fixture
 def readings(sandbox: Sandbox) -> str:
-    """The id of a table of four pages."""
-    return store_table(
-        sandbox.store, "readings", {"n": "number"}, [(n,) for n in range(1, ROWS + 1)]
-    )
+    """The id of a table of four pages: it is so wide that a page has 1,000 rows."""
+    fill = [f"c{number}" for number in range(40)]
+    columns: dict[str, DataType] = {"n": "number", **dict.fromkeys(fill, "string")}
+    rows = [(n, *[None] * len(fill)) for n in range(1, ROWS + 1)]
+    return store_table(sandbox.store, "readings", columns, rows)

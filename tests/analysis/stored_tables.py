@@ -128,7 +128,13 @@ class Someone:
         store = self._sandbox.store
         now = store.clock()
         id = f"{len(self.states):024x}"
-        self._write(f"INSERT INTO rows_{self._table} VALUES (?, ?, ?, 77)", 1, id, now, now)
+        self._write(
+            f"INSERT INTO rows_{self._table} (id, createdAt, updatedAt, c0) VALUES (?, ?, ?, 77)",
+            1,
+            id,
+            now,
+            now,
+        )
 
     def update(self) -> None:
         """A value in the middle changes."""

@@ -10,7 +10,15 @@ import pytest
 from losant_mcp.analysis.loading import LOADS
 from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.client import LosantClient
-from tests.analysis.stored_tables import ROWS, SQL, Someone, Watched, pages_read, until
+from tests.analysis.stored_tables import (
+    ROWS,
+    SQL,
+    Someone,
+    Watched,
+    pages_read,
+    store_table,
+    until,
+)
 from tests.served import Sandbox
 
 # ---- while it is read ----------------------------------------------------------------------
@@ -177,6 +185,26 @@ async def test_many_calls_on_a_cold_table_load_it_once(
             tasks.start_soon(ask)
     assert answers == [Someone(sandbox, readings).states[0]] * 20
     assert pages_read(sandbox, readings) == 4
+
+
+@pytest.mark.parametrize("status", [None, 400, 413])
+async def test_narrow_rows_come_in_large_pages_where_losant_gives_them(
+    status: int | None, watched: Watched, workbench: Workbench, sandbox: Sandbox
+) -> None:
+    """Five thousand at once, or a thousand where that is refused; the answer is the same."""
+    table = store_table(sandbox.store, "narrow", {"n": "number"}, [(n,) for n in range(7_000)])
+
+    async def refuse(number: int) -> None:
+        if number == 1 and status is not None:
+            fault = {"kind": "status", "status": status, "times": 1}
+            sandbox.set_faults({**fault, "endpoint": f"GET *{table}/rows"})
+
+    watched.before_page = refuse
+    answer = await workbench.query(
+        watched, sandbox.application_id, "SELECT count(*), sum(n) FROM narrow"
+    )
+    assert answer.rows == [[7_000, sum(range(7_000))]]
+    assert pages_read(sandbox, table) == (0 if status is None else 7)
 
 
 # ---- cancelled -----------------------------------------------------------------------------

@@ -88,7 +88,7 @@ async def test_a_table_that_is_too_large_says_what_to_do(
         assert describe(caught.value) == (
             "'readings' has 3,500 rows here; one load may fetch 1,000 (LOSANT_MCP_MAX_ROWS)."
             ' Narrow it at Losant: prefilter {"readings": {"createdAt": {"$gte": "-7d"}}},'
-            " or by another column: n, updatedAt."
+            " or by another column: n, c0, c1, c2, c3, c4."
         )
         assert pages_read(sandbox, readings) == 0
         answer = await workbench.query(

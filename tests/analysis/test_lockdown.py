@@ -110,12 +110,14 @@ async def test_a_name_means_what_it_means_where_it_stands(
     assert answer.rows == rows
 
 
-async def test_no_statement_leaves_anything_behind(lab: Lab) -> None:
-    """The views that a statement's names stand for are gone when it has ended."""
+async def test_a_statement_reaches_only_what_was_loaded_for_it(lab: Lab) -> None:
+    """Neither the views of the statement before nor the tables below them have a name."""
     await still_works(lab)
-    message = {"op": "query", "sql": "FROM sites", "views": [], "seconds": 1, "rows": 1, "size": 1}
-    with pytest.raises(LosantMcpError, match="sites does not exist"):
-        await lab.desk.child.call(message)
+    [table] = [table for table in lab.desk.tables.values() if table.source.name == "sites"]
+    for name in ("sites", table.table, f"main.{table.table}"):
+        message = {"op": "query", "sql": f"FROM {name}", "views": [], "seconds": 1}
+        with pytest.raises(LosantMcpError, match=r"there is no table|no schema"):
+            await lab.desk.child.call({**message, "rows": 1, "size": 1})
 
 
 # ---- the process ---------------------------------------------------------------------------

@@ -120,10 +120,14 @@ class Engine:
     def tables(self, sql: str) -> Json:
         """The tables that a statement names. Raises Problem where it may not run."""
         with self._problems():
-            text = statement.single(self._connection, sql)
-            if pivot.is_open(self._connection, text):
-                return {"tables": pivot.tables(self._connection, text)}
-            return {"tables": statement.read(self._connection, text).tables}
+            return {"tables": self._read(sql)[1]}
+
+    def _read(self, sql: str) -> tuple[str, list[str]]:
+        """The text of a statement that may run, and the tables it names."""
+        text = statement.single(self._connection, sql)
+        if pivot.is_open(self._connection, text):
+            return text, pivot.tables(self._connection, text)
+        return text, statement.read(self._connection, text).tables
 
     def query(
         self, sql: str, views: Sequence[Json], *, seconds: float, rows: int, size: int
@@ -137,7 +141,7 @@ class Engine:
             try:
                 for view in views:
                     self._view(view)
-                return self._answer(sql, rows, size)
+                return self._answer(sql, {statement.folded(v["name"]) for v in views}, rows, size)
             finally:
                 # Also ends a result that was not read to its end.
                 self._connection.abort()
@@ -149,13 +153,14 @@ class Engine:
             source += f" WHERE {view['where']}"
         self._connection.execute(f"CREATE TEMPORARY VIEW {quoted(view['name'])} AS {source}")
 
-    def _answer(self, sql: str, rows: int, size: int) -> tuple[Json, bytes]:
+    def _answer(self, sql: str, views: set[str], rows: int, size: int) -> tuple[Json, bytes]:
         connection = self._connection
-        text = statement.single(connection, sql)
+        text, tables = self._read(sql)
+        # What else lies here was not loaded for this statement, and may be for other eyes.
+        if strange := [name for name in tables if statement.folded(name) not in views]:
+            raise Problem("invalid", f"there is no table {strange[0]!r}")
         if pivot.is_open(connection, text):
             text = pivot.close(connection, text).sql
-        else:
-            statement.read(connection, text)
         relation = connection.sql(text)
         names, kinds = _unique(relation.columns), [str(kind) for kind in relation.types]
         del relation
