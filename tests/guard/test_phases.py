@@ -1,0 +1,216 @@
+"""SIGKILL at every boundary of a run, and what the next start finds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from anyio import to_thread
+
+from tests.calling import result
+from tests.guard.guarding import Guarded, guarded_server
+from tests.guard.meddling import LOW, TANKS, Somebody, agree
+from tests.guard.wire import LONG, Trap, answers, types_the_phrase, wired
+from tests.served import Sandbox
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
+    # The killed process speaks the older version; how it was asked is no matter after that.
+    pytest.mark.parametrize("mode", ["auto"], indirect=True),
+]
+
+MANY = 120
+"""More events than are deleted without a job."""
+SELDOM = pytest.mark.nightly
+
+
+async def _killed(
+    guarded: Guarded, trap: Trap, state: Path, tool: str, **arguments: object
+) -> None:
+    """Let a process carry the call out until the trap kills it."""
+
+    def call() -> None:
+        with wired(guarded.sandbox, state) as wire:
+            trap.victim = wire
+            assert wire.call(tool, types_the_phrase, **arguments) is None
+            assert trap.sprung.wait(LONG)
+
+    await to_thread.run_sync(call)
+
+
+def _trapped(sandbox: Sandbox, trap: Trap) -> None:
+    # Before its first request the application takes a further layer.
+    sandbox.server.app.add_middleware(trap.middleware)
+
+
+async def _after(guarded: Guarded, state: Path) -> Guarded:
+    """The next start on the same state folder."""
+    return await guarded_server(guarded.sandbox, guarded.mode, state, guarded.stack)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "number", "carried_out", "backed_up"),
+    [
+        pytest.param("GET", "{table}", 1, False, False, id="before the backup"),
+        pytest.param("GET", "/rows", 1, False, False, id="in the backup", marks=SELDOM),
+        pytest.param("GET", "{table}", 2, False, True, id="before the check", marks=SELDOM),
+        pytest.param("GET", "/rows", 2, True, True, id="after the check", marks=SELDOM),
+        pytest.param("POST", "/rows/truncate", 1, False, True, id="before the deletion"),
+        pytest.param("POST", "/rows/truncate", 1, True, True, id="after the deletion"),
+    ],
+)
+async def test_a_killed_truncate_is_backed_up_told_and_never_repeated(
+    guarded: Guarded,
+    tmp_path: Path,
+    method: str,
+    path: str,
+    number: int,
+    carried_out: bool,
+    backed_up: bool,
+) -> None:
+    """Nothing goes without backup and audit line; the next start says how far it came."""
+    trap, state = Trap(), tmp_path / "killed"
+    _trapped(guarded.sandbox, trap)
+    who = Somebody(guarded)
+    table = who.make_tanks()
+    # The plan looks at the table and its rows before; the tables of the same name come between.
+    trap.method, trap.path = method, path.format(table=table)
+    trap.number = number + (method == "GET")
+    trap.carried_out = carried_out
+
+    await _killed(guarded, trap, state, "truncate_rows", dataTableId=table)
+
+    gone = carried_out and method == "POST"
+    assert who.left() == ({} if gone else TANKS)
+    next_start = await _after(guarded, state)
+    [plan] = await next_start.plans("interrupted")
+    kinds = [line.kind for line in await next_start.audited()]
+    told = ["planned", "asked", "approved", "running", *(["backed_up"] if backed_up else [])]
+    assert kinds == [*told, "interrupted"]
+    last = (await next_start.audited())[-1].facts
+    assert plan.outcome is not None
+    if backed_up:
+        left = 0 if gone else len(TANKS)
+        assert last["counts"] == {"planned": len(TANKS), "backed_up": len(TANKS), "left": left}
+        assert f"Of 6 rows in the plan, {left} are at Losant now." in plan.outcome["message"]
+        manifest = await _backup(next_start, plan.outcome["backupId"])
+        assert manifest == len(TANKS)
+    else:
+        assert last["counts"] == {"planned": len(TANKS)}
+        assert plan.outcome["message"].endswith("Nothing was changed.")
+    # Going on is a new plan, which a person is asked about again.
+    if not gone:
+        client = await next_start.connect(agree)
+        assert (await result(client, "truncate_rows", dataTableId=table))["removed"] == len(TANKS)
+        assert len(next_start.questions) == 1
+    assert who.left() == {}
+
+
+async def _backup(guarded: Guarded, backup_id: str) -> int:
+    """How many objects the backup holds, read to its end."""
+    guard = await guarded.guard()
+    binding = guard.ledger.binding
+    manifest = await guard.backups.get(
+        backup_id,
+        principal=binding.principal,
+        api_url=binding.api_url,
+        application_id=guarded.sandbox.application_id,
+    )
+    async with guard.backups.open(manifest) as source:
+        return len([item async for chunk in source.chunks(100) for item in chunk])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "number", "carried_out", "gone"),
+    [
+        pytest.param("POST", "/events/delete", 1, False, False, id="before the deletion"),
+        pytest.param("POST", "/events/delete", 1, True, True, id="after the job began"),
+        pytest.param("GET", "/events", 4, False, False, id="in the backup", marks=SELDOM),
+    ],
+)
+async def test_a_killed_bulk_delete_of_events_says_how_far_it_came(
+    guarded: Guarded,
+    tmp_path: Path,
+    method: str,
+    path: str,
+    number: int,
+    carried_out: bool,
+    gone: bool,
+) -> None:
+    """A job goes on at Losant; what it left is counted at the next start."""
+    trap, state = Trap(), tmp_path / "killed"
+    _trapped(guarded.sandbox, trap)
+    other = set(guarded.events())
+    _make_events(guarded.sandbox)
+    trap.method, trap.path, trap.number = method, path, number
+    trap.carried_out = carried_out
+
+    await _killed(guarded, trap, state, "delete_events", query={"subject": "Many"})
+
+    left = set(guarded.events())
+    assert other <= left
+    assert len(left - other) == (0 if gone else MANY)
+    next_start = await _after(guarded, state)
+    [plan] = await next_start.plans("interrupted")
+    last = (await next_start.audited())[-1]
+    assert last.kind == "interrupted"
+    backed_up = path != "/events"
+    assert ("backed_up" in last.facts["counts"]) is backed_up
+    if backed_up:
+        assert last.facts["counts"]["left"] == (0 if gone else MANY)
+        assert await _backup(next_start, last.facts["backup"]) == MANY
+    assert plan.outcome is not None
+    assert plan.outcome["status"] == "interrupted"
+
+
+def _make_events(sandbox: Sandbox) -> None:
+    now = sandbox.store.clock()
+    with sandbox.store.transaction(write=True) as db:
+        for _ in range(MANY):
+            db.execute(
+                "INSERT INTO events (id, applicationId, creationDate, lastUpdated, level, state,"
+                " subject) VALUES (?, ?, ?, ?, 1, 0, 'Many')",
+                (sandbox.store.new_id(), sandbox.application_id, now, now),
+            )
+
+
+async def test_a_question_whose_server_was_killed_is_worth_nothing(
+    guarded: Guarded, tmp_path: Path
+) -> None:
+    """Nobody can answer it any more: the next start does not know this call."""
+    state = tmp_path / "killed"
+    who = Somebody(guarded)
+    table = {"dataTableId": who.make_tanks()}
+
+    def call() -> None:
+        with wired(guarded.sandbox, state) as wire:
+            assert wire.call("delete_rows", None, **table, query=LOW) is None
+
+    await to_thread.run_sync(call)
+
+    next_start = await _after(guarded, state)
+    [plan] = await next_start.plans("pending")
+    client = await next_start.connect()
+    answer = await client.call_tool("delete_rows", {**table, "query": LOW, "approvalId": plan.id})
+    assert answer.is_error
+    assert who.left() == TANKS
+
+
+async def test_an_answer_that_no_protocol_knows_is_a_no(guarded: Guarded, tmp_path: Path) -> None:
+    """It never becomes a traceback, and never a yes."""
+    who = Somebody(guarded)
+    odd: list[object] = [{"a": 1}, [[1]], [1, 2]]
+    tables = [who.make_tanks() for _ in odd]
+
+    def call() -> None:
+        with wired(guarded.sandbox, tmp_path / "odd") as wire:
+            for table, value in zip(tables, odd, strict=True):
+                outcome = wire.call("truncate_rows", answers(value), dataTableId=table)
+                assert outcome is not None
+                assert outcome["status"] == "declined", outcome
+
+    await to_thread.run_sync(call)
+
+    count = guarded.sandbox.store.rows
+    assert [len(count(f"SELECT 1 FROM rows_{table}")) for table in tables] == [len(TANKS)] * 3
