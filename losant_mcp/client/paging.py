@@ -150,8 +150,10 @@ class Pages(Generic[P]):
         traceback: TracebackType | None,
     ) -> None:
         self._tasks.cancel_scope.cancel()
-        # An error of the block leaves as itself; the task group would wrap it into a group.
-        ours = error is None or isinstance(error, Exception)
+        # An error of the block leaves as itself; the task group would wrap it into a group. To it
+        # the end of a generator that reads pages is no end of its own: it would leave its
+        # cancellation behind, which then hits whatever the task awaits next.
+        ours = error is None or isinstance(error, (Exception, GeneratorExit))
         await self._tasks.__aexit__(*((None, None, None) if ours else (kind, error, traceback)))
 
     def __aiter__(self) -> AsyncIterator[P]:

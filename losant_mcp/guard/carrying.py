@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -138,7 +139,11 @@ class Carrier:
 
     async def _carry_out(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
         async def keep(kind: BackupKind, chunks: Chunks, *, table: DataTable | None = None) -> str:
-            manifest = await self._backups.keep(BackupDraft.of_plan(plan, kind, table), chunks)
+            # Where the disk is full, pages are still on their way: they must end in this very
+            # task, or what fetches them would tear the session down from another one.
+            async with aclosing(chunks):
+                draft = BackupDraft.of_plan(plan, kind, table)
+                manifest = await self._backups.keep(draft, chunks)
             await self._ledger.note_plan("backed_up", plan, request.client.name, backup=manifest.id)
             return manifest.id
 

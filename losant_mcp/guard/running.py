@@ -7,7 +7,7 @@ there, anything but equality stops the run before the one request that cannot be
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -27,7 +27,7 @@ ROWS_IN_A_STEP = 1000
 """What rows.delete removes by default; more was never documented."""
 
 JsonObject = dict[str, Any]
-Chunks = AsyncIterator[Sequence[JsonObject]]
+Chunks = AsyncGenerator[Sequence[JsonObject], None]
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -227,6 +227,22 @@ async def test_a_cancelled_reader_leaves_at_once() -> None:
         assert len(shelf.asked) == 1 + CONCURRENT
         tasks.cancel_scope.cancel()
     assert tasks.cancel_scope.cancelled_caught
+
+
+async def test_a_generator_that_is_closed_while_pages_come_leaves_its_task_alone() -> None:
+    """Whoever reads through a generator and stops early goes on as if nothing had been."""
+
+    async def rows() -> AsyncGenerator[DataTableRows, None]:
+        async with by_offset(Shelf(list(range(500))).get, limit=10) as pages:
+            async for page in pages:
+                yield page
+
+    reading = rows()
+    await anext(reading)
+    await reading.aclose()
+    with anyio.CancelScope(shield=True):
+        await anyio.lowlevel.checkpoint()
+    await anyio.wait_all_tasks_blocked()
 
 
 async def test_streams_may_share_one_limit() -> None:

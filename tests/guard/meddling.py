@@ -51,6 +51,11 @@ class Somebody:
         row = self._ask("POST", f"{self.tables}/{self.table}/rows", {"name": name, "level": level})
         self.rows[name] = row["id"]
 
+    def add_many(self, number: int, name: Callable[[], str]) -> None:
+        """As many more tanks."""
+        rows = [{"name": name(), "level": 1} for _ in range(number)]
+        self._ask("POST", f"{self.tables}/{self.table}/rows", rows)
+
     def set(self, name: str, level: int) -> None:
         """Another level."""
         self._ask("PATCH", f"{self.tables}/{self.table}/rows/{self.rows[name]}", {"level": level})
