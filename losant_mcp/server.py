@@ -40,9 +40,9 @@ Losant is an IoT platform: devices report data, workflows raise events (level in
 error < critical; state new < acknowledged < resolved), applications keep rows in data tables.
 
 Start: summarize_events, then get_event or list_events, for events; list_data_tables, then \
-query_sql for questions over whole tables, or query_rows, for tables. Results are columnar: `total` counts all that match, `next` holds the \
-arguments of the next page. Tables and devices go by id or exact name. Times: ISO 8601, \
-epoch ms, -24h, now, today, yesterday; in queries, too.
+query_sql for questions over whole tables, or query_rows, for tables. Results are columnar: \
+`total` counts all that match, `next` holds the arguments of the next page. Tables and devices \
+go by id or exact name. Times: ISO 8601, epoch ms, -24h, now, today, yesterday; in queries, too.
 
 Advanced query (query, deviceQuery): an object of conditions that must all hold, such as \
 {"level": {"$gte": "error"}, "state": "new", "creationDate": {"$gte": "-24h"}}. Operators: \
