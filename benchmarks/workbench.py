@@ -210,11 +210,11 @@ async def _serving(client: LosantClient, application: str, name: str, size: int)
 
     async def fetch(start: int) -> None:
         async with limiter:
-            await source.read(client, start=start, size=PAGE)
+            await source.read(client, start=start, size=source.page_size)
 
     started = perf_counter()
     async with anyio.create_task_group() as tasks:
-        for start in range(0, size, PAGE):
+        for start in range(0, size, source.page_size):
             tasks.start_soon(fetch, start)
     return perf_counter() - started
 
