@@ -8,7 +8,16 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks import call_overhead, cold_start, digest, guard, sandbox_speed, tokens, workbench
+from benchmarks import (
+    call_overhead,
+    cold_start,
+    digest,
+    guard,
+    guard_calls,
+    sandbox_speed,
+    tokens,
+    workbench,
+)
 from benchmarks.figure import Figure, table
 
 MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
@@ -16,6 +25,7 @@ MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
     "call_overhead": call_overhead.figures,
     "sandbox_speed": sandbox_speed.figures,
     "guard": guard.figures,
+    "guard_calls": guard_calls.figures,
     "tokens": tokens.figures,
     "digest": digest.figures,
     "workbench": workbench.figures,
