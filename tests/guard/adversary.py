@@ -255,7 +255,7 @@ def wrong_answer(number: int, question: str, schema: dict[str, Any]) -> ElicitRe
     contents += [{name: right, "also": 1}, {f"{name} ": right}, {}, None]
     if number % 4 < 2:
         return ElicitResult(action="decline" if number % 4 else "cancel")
-    return ElicitResult(action="accept", content=contents[number % len(contents)])
+    return ElicitResult(action="accept", content=contents[number // 4 % len(contents)])
 
 
 @dataclass
