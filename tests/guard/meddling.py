@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from mcp.types import ElicitResult
 
 from tests.guard.guarding import Answer, Guarded, accept
@@ -13,6 +14,18 @@ TANKS = {"north": 3, "south": 5, "east": 7, "west": 8, "hill": 20, "dam": 30}
 """The rows of the table ``tanks``: four are below ten."""
 LOW = {"level": {"$lt": 10}}
 OTHERS = {"hill", "dam"}
+
+moments = pytest.mark.parametrize(
+    ("mode", "moment"),
+    [
+        ("auto", "while the person reads"),
+        ("legacy", "while the person reads"),
+        # Nothing of the protocol is left after the yes.
+        ("auto", "after the backup"),
+    ],
+    indirect=["mode"],
+)
+"""When something happens, on the versions on which that can differ."""
 
 
 class Somebody:

@@ -10,7 +10,7 @@ import pytest
 from losant_mcp.api.events import LEVELS
 from tests.calling import result
 from tests.guard.guarding import Answer, Guarded
-from tests.guard.meddling import Somebody, agree, meanwhile
+from tests.guard.meddling import Somebody, agree, meanwhile, moments
 
 Change = Callable[[Somebody, list[str]], object]
 
@@ -60,7 +60,7 @@ CHANGES: list[tuple[Change, int, int, int]] = [
 ]
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 @pytest.mark.parametrize(("change", "removed", "kept", "there"), CHANGES)
 async def test_events_that_changed_since_stay_and_the_others_go(
     guarded: Guarded, moment: str, change: Change, removed: int, kept: int, there: int
@@ -87,7 +87,7 @@ async def test_events_that_changed_since_stay_and_the_others_go(
     assert ("1 object changed since the plan and was kept." in outcome["message"]) == bool(kept)
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 @pytest.mark.parametrize(("change", "reached", "kept", "there"), CHANGES)
 async def test_an_agreed_change_reaches_what_the_person_saw_and_nothing_else(
     guarded: Guarded, moment: str, change: Change, reached: int, kept: int, there: int
@@ -118,7 +118,7 @@ async def test_an_agreed_change_reaches_what_the_person_saw_and_nothing_else(
         assert ("1 object changed since the plan and was kept." in outcome["message"]) == bool(kept)
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 async def test_a_single_event_that_changed_since_stays(guarded: Guarded, moment: str) -> None:
     """The yes was for the event as it was."""
     who = Somebody(guarded)
@@ -135,7 +135,7 @@ async def test_a_single_event_that_changed_since_stays(guarded: Guarded, moment:
     assert event_id in guarded.events()
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 async def test_a_single_event_that_vanished_is_no_failure(guarded: Guarded, moment: str) -> None:
     """Somebody else was faster, and that is said."""
     who = Somebody(guarded)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.calling import result
 from tests.guard.guarding import Answer, Guarded
-from tests.guard.meddling import LOW, OTHERS, TANKS, Somebody, agree, meanwhile
+from tests.guard.meddling import LOW, OTHERS, TANKS, Somebody, agree, meanwhile, moments
 
 Change = Callable[[Somebody], object]
 
@@ -55,7 +55,7 @@ async def _delete_low(guarded: Guarded, who: Somebody, answer: Answer) -> dict[s
     return await result(client, "delete_rows", dataTableId=who.table, query=LOW)
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 @pytest.mark.parametrize(("change", "kept", "told"), CHANGES)
 async def test_what_the_person_saw_goes_and_what_changed_since_stays(
     guarded: Guarded, moment: str, change: Change, kept: set[str], told: str
@@ -96,7 +96,7 @@ TABLE_CHANGES: list[tuple[Change, str]] = [
 ]
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 @pytest.mark.parametrize(("change", "told"), TABLE_CHANGES)
 @pytest.mark.parametrize("tool", ["delete_rows", "truncate_rows"])
 async def test_another_table_than_the_person_saw_loses_nothing(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.calling import result
 from tests.guard.guarding import Answer, Guarded, refuse
-from tests.guard.meddling import TANKS, Somebody, agree, meanwhile
+from tests.guard.meddling import TANKS, Somebody, agree, meanwhile, moments
 
 Change = Callable[[Somebody], object]
 
@@ -42,7 +42,7 @@ async def _call(guarded: Guarded, who: Somebody, tool: str, answer: Answer) -> d
     return await result(client, tool, dataTableId=who.table, **TOOLS[tool])
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("tool", TOOLS)
 async def test_a_table_whose_rows_changed_since_stays_whole(
@@ -114,7 +114,7 @@ async def test_a_column_that_somebody_else_removed_is_a_drift(guarded: Guarded) 
     assert who.has_column("name")
 
 
-@pytest.mark.parametrize("moment", ["while the person reads", "after the backup"])
+@moments
 async def test_rows_that_were_only_added_stay_and_the_agreed_ones_go_on_a_second_yes(
     guarded: Guarded, moment: str
 ) -> None:
