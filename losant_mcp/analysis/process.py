@@ -68,6 +68,8 @@ class Child:
     def __init__(self, *, memory: int, process_memory: int, time_zone: str) -> None:
         self.generation = 0
         self.used = 0
+        self.worn = False
+        """Whether a statement was stopped in it, which may have left memory behind."""
         self._settings = {
             "memory": memory,
             "process_memory": process_memory,
@@ -129,9 +131,15 @@ class Child:
 
     async def check(self) -> None:
         """After a statement that had to be stopped: replace a child that does not work on."""
+        self.worn = True
         if self._process is not None and not self._lock.locked():
             with suppress(ChildGone, ChildProblem):
                 await self.call({"op": "check"}, seconds=CHECK_SECONDS)
+
+    async def replace(self) -> None:
+        """End the child; the next call starts another one, and tables are loaded anew."""
+        async with self._lock:
+            await self._kill()
 
     async def _exchange(
         self, message: wire.Message, body: bytes, seconds: float
@@ -224,6 +232,7 @@ class Child:
         process, self._process = self._process, None
         self.generation += 1
         self.used = 0
+        self.worn = False
         self._discarded.clear()
         if process is None:
             return "crash"

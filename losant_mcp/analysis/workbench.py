@@ -233,7 +233,13 @@ class Workbench:
         try:
             return await child.call(message, seconds=self._seconds + GRACE, generation=generation)
         except ChildProblem as problem:
-            if problem.kind in _STOPPED:
+            if problem.kind == "memory":
+                worn = child.worn
+                await child.replace()
+                if worn:
+                    # What an earlier, stopped statement left behind is not this one's fault.
+                    raise ChildGone("restart", ours=False) from None
+            elif problem.kind in _STOPPED:
                 await child.check()
             raise self._readable(problem) from None
 
