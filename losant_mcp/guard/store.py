@@ -120,8 +120,9 @@ class StateStore(Protocol):
         """Mark the plan as being asked this way and return a fresh nonce for its form.
 
         An earlier nonce is void from now on. Every further form for the same plan counts as one
-        more question, and the sixth raises TooManyQuestions. Raises NotOpen unless the plan is
-        pending.
+        more question, and the sixth raises TooManyQuestions; so does any where destruction was
+        locked, or a no to this target came, after the plan was made. Raises NotOpen unless the
+        plan is pending.
         """
 
     async def decide(

@@ -78,6 +78,26 @@ async def test_after_ten_easy_yeses_the_next_one_is_typed(guarded: Guarded) -> N
     assert not {event["id"] for event in listed[:11]} & set(guarded.events())
 
 
+async def test_a_no_stands_for_the_plans_that_wait_beside_it(guarded: Guarded) -> None:
+    """Several plans for one table are made before the person says no to the first of them."""
+    who = Somebody(guarded)
+    table = {"dataTableId": who.make_tanks()}
+    waiting = await guarded.connect()
+    plans = [
+        await result(waiting, "delete_rows", **table, query={"name": name})
+        for name in ("dam", "hill")
+    ]
+    store = (await guarded.guard()).ledger.store
+    await store.decide(plans[0]["approvalId"], "declined", way="terminal", by="somebody")
+    client = await guarded.connect(agree)
+
+    told = await refusal(client, "delete_rows", **table, query={"name": "hill"})
+
+    assert "A person said no to this on this target" in told
+    assert guarded.questions == []
+    assert who.left() == TANKS
+
+
 async def test_changes_that_nobody_is_asked_about_are_counted(guarded: Guarded) -> None:
     """Eight times confirm_above an hour; the next one is asked, and a no leaves all as it is."""
     guarded = await guarded.beside(confirm_above=1)

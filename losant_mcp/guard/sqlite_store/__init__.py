@@ -191,6 +191,9 @@ def _add_plan(tx: Transaction, plan: Plan, limits: Limits) -> Plan:
 def _begin_question(tx: Transaction, plan_id: str, way: Way) -> str:
     entry = plan_rows.get(tx, plan_id)
     asked = lifecycle.asked(entry.plan, way)
+    # A no to the same target may have come meanwhile, by way of another plan.
+    fatigue.check_lock(tx, asked.binding.principal, entry.noes_in_a_row)
+    fatigue.check_no(tx, asked.binding.principal, asked.operation.target_key)
     forms = entry.forms + (way == "form")
     if forms > lifecycle.FORMS_PER_PLAN:
         raise refusals.too_many_forms(lifecycle.FORMS_PER_PLAN, asked.expires_at, tx.now)
