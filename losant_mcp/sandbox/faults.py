@@ -6,7 +6,7 @@ on the way there every ``latency`` that fits. A rule without ``times`` stays unt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
@@ -44,9 +44,11 @@ class Latency(_Rule):
 
 
 class Status(_Rule):
-    """An error status without the work being done."""
+    """An error status; the work is not done, unless ``worked``."""
 
     kind: Literal["status"]
+    worked: bool = False
+    """Whether the work is done and stored all the same, as behind a proxy that gave up."""
     status: int = Field(ge=400, le=599)
     type: str = "Error"
     message: str | None = "Injected fault"
@@ -73,10 +75,21 @@ class Reset(_Rule):
     kind: Literal["reset"]
 
 
+class Hang(_Rule):
+    """No answer ever comes; it ends when the client closes the connection.
+
+    The work is never done, or before the silence, or after the client gave up.
+    """
+
+    kind: Literal["hang"]
+    work: Literal["never", "before", "after"] = "never"
+
+
 class Html(_Rule):
-    """A page where JSON should be, without the work being done."""
+    """A page where JSON should be; the work is not done, unless ``worked``."""
 
     kind: Literal["html"]
+    worked: bool = False
     status: int = Field(default=502, ge=200, le=599)
 
 
@@ -102,7 +115,16 @@ class Clock(_Rule):
 
 
 Rule = Annotated[
-    Latency | Status | DropBefore | DropAfter | Reset | Html | TruncatedJson | SlowBody | Clock,
+    Latency
+    | Status
+    | DropBefore
+    | DropAfter
+    | Reset
+    | Hang
+    | Html
+    | TruncatedJson
+    | SlowBody
+    | Clock,
     Field(discriminator="kind"),
 ]
 _rules: TypeAdapter[list[Rule]] = TypeAdapter(list[Rule])
@@ -168,10 +190,12 @@ class FaultsMiddleware:
         """Answer, or fail to, as the rule says."""
         match rule:
             case Status():
-                await _drain(receive)
+                await self._work_if(rule.worked, scope, receive)
                 await _answer_status(rule, send)
+            case Hang():
+                await self._hang(rule, scope, receive)
             case Html():
-                await _drain(receive)
+                await self._work_if(rule.worked, scope, receive)
                 await _answer(send, rule.status, HTML, [(b"content-type", b"text/html")])
             case DropBefore():
                 await _drain(receive)
@@ -183,6 +207,21 @@ class FaultsMiddleware:
                 held = _Held()
                 await self.app(scope, receive, held.send)
                 await _spoil(rule, held, scope, receive, send)
+
+    async def _work_if(self, worked: bool, scope: Scope, receive: Receive) -> None:
+        """Do the work and keep its answer; or only read the request."""
+        if worked:
+            await self.app(scope, receive, _Held().send)
+        else:
+            await _drain(receive)
+
+    async def _hang(self, rule: Hang, scope: Scope, receive: Receive) -> None:
+        body = [message async for message in _messages(receive)]
+        if rule.work == "before":
+            await self.app(scope, _replay(body), _Held().send)
+        await _disconnected(receive)
+        if rule.work == "after":
+            await self.app(scope, _replay(body), _Held().send)
 
 
 class _Held:
@@ -236,7 +275,32 @@ async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[byte
 
 async def _drain(receive: Receive) -> None:
     """Read the request to its end: a server that closes on unread data resets the connection."""
-    while (await receive()).get("more_body", False):
+    async for _ in _messages(receive):
+        pass
+
+
+async def _messages(receive: Receive) -> AsyncIterator[Message]:
+    """The messages of a request, to its end."""
+    more = True
+    while more:
+        message = await receive()
+        more = message.get("more_body", False)
+        yield message
+
+
+def _replay(messages: Sequence[Message]) -> Receive:
+    """The same messages once more."""
+    left = iter(messages)
+
+    async def receive() -> Message:
+        return next(left)
+
+    return receive
+
+
+async def _disconnected(receive: Receive) -> None:
+    """The client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
         pass
 
 
@@ -249,5 +313,4 @@ async def _abort(scope: Scope, receive: Receive, *, reset: bool = False) -> None
     if disconnect is None:
         raise ConnectionAbortedError("the sandbox was told to drop this connection")
     disconnect(reset)
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await _disconnected(receive)

@@ -167,6 +167,39 @@ def test_a_client_gives_up_on_latency(empty_sandbox: Sandbox) -> None:
         http.get("/applications", timeout=0.05)
 
 
+@pytest.mark.parametrize(("work", "expected"), [("never", 0), ("before", 1)])
+def test_an_answer_never_comes(empty_sandbox: Sandbox, work: str, expected: int) -> None:
+    """Only the client's timeout ends it, whether or not the work was done."""
+    empty_sandbox.set_faults({"kind": "hang", "work": work})
+    http = empty_sandbox.http(checked=False)
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(tables_url(empty_sandbox), json={"name": "new"}, timeout=0.2)
+    assert stored(empty_sandbox) == expected
+    assert empty_sandbox.requests[-1].status is None
+
+
+def test_work_may_be_done_after_the_client_gave_up(empty_sandbox: Sandbox) -> None:
+    """Nothing is stored while the client waits, and then it is."""
+    empty_sandbox.set_faults({"kind": "hang", "work": "after"})
+    http = empty_sandbox.http(checked=False)
+    with pytest.raises(httpx.ReadTimeout):
+        http.post(tables_url(empty_sandbox), json={"name": "new"}, timeout=0.2)
+    deadline = time.monotonic() + 30
+    while not stored(empty_sandbox):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    "fault", [{"kind": "status", "status": 504}, {"kind": "html", "status": 502}]
+)
+def test_work_may_be_done_behind_an_error(empty_sandbox: Sandbox, fault: dict[str, Any]) -> None:
+    """A proxy gives up, and what it asked for is stored all the same."""
+    empty_sandbox.set_faults({**fault, "worked": True})
+    assert post(empty_sandbox).status_code == fault["status"]
+    assert stored(empty_sandbox) == 1
+
+
 def test_a_body_may_come_slowly(empty_sandbox: Sandbox) -> None:
     """The whole answer comes, in pieces."""
     empty_sandbox.set_faults({"kind": "slow_body", "ms": 200, "pieces": 4})
