@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "losant_mcp"
 
 _BELOW_CLIENT = {"errors", "text", "api", "config", "claims", "policy"}
-_BELOW_TOOLS = _BELOW_CLIENT | {"client", "guard", "analysis"}
+_BELOW_TOOLS = _BELOW_CLIENT | {"client", "guard", "analysis", "guides"}
 _BELOW_SERVER = _BELOW_TOOLS | {"tools", "resources", "prompts"}
 
 # A layer may always import itself and the root, which holds nothing but the version.
@@ -33,6 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sandbox": {"errors", "api"},
     "config": {"errors", "api"},
     "claims": set(),
+    "guides": {"errors"},
     "policy": {"errors", "api"},
     "client": _BELOW_CLIENT,
     "guard": _BELOW_CLIENT | {"client"},
