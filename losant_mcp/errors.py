@@ -48,6 +48,9 @@ class LosantMcpError(Exception):
     writes: bool = False
     """Whether a write was on its way, so that a reader wants to know what changed."""
 
+    look: str = ""
+    """The tool that shows whether the write happened all the same, where one does."""
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
@@ -199,19 +202,20 @@ class JobFailed(LosantMcpError):
 MAX_DESCRIPTION = 600
 
 
-def describe(error: LosantMcpError) -> str:
-    """The whole error in at most 600 characters: what happened, what to do, what changed.
+def describe(error: LosantMcpError, *, limit: int = MAX_DESCRIPTION) -> str:
+    """The whole error in at most ``limit`` characters: what happened, what to do, what changed.
 
     What changed comes last and is never cut; message and hint share the rest.
     """
     unclear = error.writes and error.changed == "unknown"
     tail = [] if unclear else _retry_advice(error)
     if unclear:
-        tail.append("Losant may have done it all the same: look before you repeat it.")
+        where = f" with {error.look}" if error.look else ""
+        tail.append(f"Losant may have done it all the same: look{where} before you repeat it.")
     elif error.writes:
         tail.append("Nothing was changed.")
     ending = " ".join(tail)
-    room = MAX_DESCRIPTION - len(ending) - 1
+    room = limit - len(ending) - 1
     message = _cut(_sentence(str(error)), room)
     hint = _sentence(error.hint)
     if hint and len(message) + 1 + len(hint) > room:

@@ -56,6 +56,18 @@ def test_a_write_of_unknown_end_is_not_advised_to_be_repeated() -> None:
     assert describe(error) == (
         "The connection broke. Losant may have done it all the same: look before you repeat it."
     )
+    error.look = "get_row"
+    assert describe(error).endswith("look with get_row before you repeat it.")
+
+
+@pytest.mark.parametrize("limit", [120, 300])
+def test_a_description_in_little_room_keeps_its_end(limit: int) -> None:
+    """Where an error is told within another message, that it may have happened is not cut."""
+    error = NoAnswer("m" * 1000, hint="h" * 1000)
+    error.writes = True
+    told = describe(error, limit=limit)
+    assert len(told) <= limit
+    assert told.endswith(" Losant may have done it all the same: look before you repeat it.")
 
 
 @pytest.mark.parametrize("message", [10, 300, 5000])

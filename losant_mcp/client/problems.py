@@ -62,6 +62,27 @@ _LISTED_BY: Mapping[str, str] = {
     "jobId": "list_jobs",
     "applicationId": "list_applications",
 }
+_SHOWN_BY: Mapping[str, str] = {
+    "events.post": "list_events",
+    "events.patch": "list_events",
+    "events.delete": "list_events",
+    "events.export": "list_jobs",
+    "event.patch": "get_event",
+    "event.delete": "get_event",
+    "dataTables.post": "list_data_tables",
+    "dataTable.patch": "get_data_table",
+    "dataTable.delete": "list_data_tables",
+    "dataTable.addColumn": "get_data_table",
+    "dataTable.removeColumn": "get_data_table",
+    "dataTableRows.post": "query_rows",
+    "dataTableRows.delete": "query_rows",
+    "dataTableRows.truncate": "get_data_table",
+    "dataTableRows.export": "list_jobs",
+    "dataTableRow.patch": "get_row",
+    "dataTableRow.delete": "get_row",
+    "data.export": "list_jobs",
+}
+"""The tool that shows whether an operation happened of which no answer came."""
 
 
 Redact = Callable[[str], str]
@@ -73,6 +94,7 @@ _Error = TypeVar("_Error", bound=LosantMcpError)
 def about(error: _Error, endpoint: Endpoint) -> _Error:
     """The error, told whether it ended a write; a read never changed anything."""
     error.writes = endpoint.effect is not Effect.READ
+    error.look = _SHOWN_BY.get(endpoint.id, "")
     if not error.writes:
         error.changed = "nothing"
     return error

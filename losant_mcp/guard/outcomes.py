@@ -121,7 +121,7 @@ def of_stop(plan: Plan, stop: Stopped) -> Outcome:
     """A run that stopped in the middle."""
     did = "removed" if plan.destroys else "changed"
     known = stop.known.removed or stop.known.changed
-    sentences = [f"The run stopped: {describe(stop.cause)[:300]}"]
+    sentences = [f"The run stopped: {describe(stop.cause, limit=300)}"]
     sentences.append(f"As far as is known {counted(known, 'object')} {did}.")
     if stop.known.note:
         sentences.append(stop.known.note)

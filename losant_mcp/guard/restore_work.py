@@ -108,7 +108,7 @@ class RestoreStopped(GuardError):
     def __init__(self, cause: LosantMcpError, known: RestoreOutcome) -> None:
         super().__init__(
             f"The restore stopped after {known.restored:,} of {known.total:,} objects: "
-            f"{describe(cause)[:300]}",
+            f"{describe(cause, limit=300)}",
             hint="Call restore_backup again: it goes on where it stopped, without duplicates.",
         )
         self.cause = cause

@@ -143,4 +143,4 @@ async def test_a_read_is_tried_again_and_a_write_is_not(connect: Connect, sandbo
     sandbox.set_faults({"endpoint": "events.get", **once}, {"endpoint": "events.post", **once})
     await result(client, "list_events", perPage=1)
     text = await refusal(client, "create_event", level="info", subject="x", deviceId=PUMP)
-    assert "look before you repeat it" in text
+    assert "look with list_events before you repeat it" in text
