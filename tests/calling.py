@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Any, Literal, Protocol
 
 from mcp import Client
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, ImageContent, TextContent
 
 from tests.served import Sandbox
 
@@ -62,9 +62,10 @@ def check_error(text: str) -> None:
 
 
 def text_of(answer: CallToolResult) -> str:
-    """The one text block of an answer."""
-    [block] = answer.content
+    """The one text block of an answer, which a picture may follow."""
+    block, *pictures = answer.content
     assert isinstance(block, TextContent)
+    assert all(isinstance(picture, ImageContent) for picture in pictures)
     return block.text
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import json
 import sys
+from base64 import b64decode
+from pathlib import Path
 from typing import Any, NoReturn
 
 import anyio
 import click
 from mcp import Client
-from mcp.types import CallToolResult, TextContent
+from mcp.types import CallToolResult, ImageContent, TextContent
 
 from losant_mcp.cli.connection import connect
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
@@ -23,7 +25,13 @@ from losant_mcp.text import clean
 @click.argument("tool")
 @click.argument("arguments", metavar="[JSON]", default="{}")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def call(source: Source, tool: str, arguments: str, as_json: bool) -> None:
+@click.option(
+    "--image",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write the result's picture, a PNG, to this file.",
+)
+def call(source: Source, tool: str, arguments: str, as_json: bool, image: Path | None) -> None:
     """Call one tool and print its result.
 
     JSON is the tool's arguments as an object; "-" reads it from standard input.
@@ -36,6 +44,8 @@ def call(source: Source, tool: str, arguments: str, as_json: bool) -> None:
     text = "\n".join(part.text for part in result.content if isinstance(part, TextContent))
     if result.is_error:
         _fail(text)
+    if image is not None:
+        _write_picture(result, image)
     _print(result.structured_content or {}, as_json=as_json)
 
 
@@ -61,6 +71,13 @@ async def _call(source: Source, name: str, arguments: dict[str, Any]) -> CallToo
     listed = f"Did you mean {', '.join(near)}?" if near else f"There are: {', '.join(names)}."
     text = f"No tool is called {name[:64]!r}. {listed} losant-mcp check says which are listed."
     return CallToolResult(content=[TextContent(text=text)], is_error=True)
+
+
+def _write_picture(result: CallToolResult, path: Path) -> None:
+    picture = next((part for part in result.content if isinstance(part, ImageContent)), None)
+    if picture is None:
+        _fail("--image: the result has no picture.")
+    path.write_bytes(b64decode(picture.data))
 
 
 def _fail(text: str) -> NoReturn:

@@ -24,7 +24,7 @@ MOST = 2000
 
 def render(result: Mapping[str, Any], width: int | None) -> str:
     """A tool's result as lines no wider than ``width``; None is as wide as the data."""
-    if "columns" in result and "rows" in result:
+    if _is_table(result) and "returned" in result:
         return "\n".join(_listing(result, width))
     return "\n".join(_facts(result, width, ""))
 
@@ -66,7 +66,19 @@ _SHOWN = {"columns", "rows", "returned", "total", "note", "next"}
 
 
 def _facts(facts: Mapping[str, Any], width: int | None, indent: str) -> Iterator[str]:
-    """``name  value`` lines; an object gets lines of its own, further in."""
+    """``name  value`` lines; an object gets lines of its own, further in.
+
+    Columns and rows among the facts are a table below them.
+    """
+    if _is_table(facts):
+        inner = None if width is None else width - len(indent)
+        rest = {name: value for name, value in facts.items() if name not in ("columns", "rows")}
+        yield from _facts(rest, width, indent)
+        yield ""
+        for line in table(facts["columns"], facts["rows"], inner):
+            yield indent + line
+        yield ""
+        return
     plain = [name for name, value in facts.items() if not _is_nested(value)]
     size = max((display_width(one_line(name, 40)) for name in plain), default=0)
     for name, value in facts.items():
@@ -78,6 +90,11 @@ def _facts(facts: Mapping[str, Any], width: int | None, indent: str) -> Iterator
         elif isinstance(value, Mapping):
             yield f"{indent}{label}"
             yield from _facts(value, width, f"{indent}  ")
+        elif isinstance(value[0], str):
+            room = None if width is None else max(width - len(indent) - 2, LEAST)
+            yield f"{indent}{label}"
+            for text in map(_cell, value):
+                yield f"{indent}  {text if room is None else _cut(text, room)}"
         else:
             yield f"{indent}{label}"
             keys = list(dict.fromkeys(key for item in value for key in item))
@@ -89,7 +106,14 @@ def _facts(facts: Mapping[str, Any], width: int | None, indent: str) -> Iterator
 def _is_nested(value: Any) -> bool:
     if isinstance(value, Mapping):
         return bool(value)
-    return isinstance(value, list) and bool(value) and all(isinstance(v, Mapping) for v in value)
+    return isinstance(value, list) and any(
+        len(value) > least and all(isinstance(item, kind) for item in value)
+        for kind, least in ((Mapping, 0), (str, 1))
+    )
+
+
+def _is_table(facts: Mapping[str, Any]) -> bool:
+    return isinstance(facts.get("columns"), list) and isinstance(facts.get("rows"), list)
 
 
 def _is_number(value: Any) -> bool:

@@ -17,4 +17,4 @@ def why_not(spec: ToolSpec, settings: Settings) -> str | None:
     if spec.effect not in ALLOWED_EFFECTS[settings.access]:
         needed = "full" if spec.effect is Effect.DESTROY else "write"
         return f"access is {settings.access}; set LOSANT_MCP_ACCESS={needed}"
-    return None
+    return spec.missing()

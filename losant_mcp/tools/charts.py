@@ -38,8 +38,6 @@ from losant_mcp.tools.image import WithImage, size_of
 from losant_mcp.tools.spec import tool
 from losant_mcp.tools.times import iso, to_ms
 
-__all__ = ["WithImage", "available", "render_chart"]
-
 _DAY = 86_400_000
 _MINUTE = 60_000
 # What people count in, in minutes.
@@ -47,6 +45,11 @@ _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 43_20
 _BUCKETS, _HEATMAP_BUCKETS = 160, 36
 
 Column = Annotated[str, Field(max_length=255)]
+
+
+def missing() -> str | None:
+    """What drawing lacks here."""
+    return None if available() else "needs an extra; pip install 'losant-mcp[charts]'"
 
 
 @tool(
@@ -59,6 +62,7 @@ Column = Annotated[str, Field(max_length=255)]
     DEVICES_GET,
     DATA_TIME_SERIES_QUERY,
     title="Draw a chart",
+    missing=missing,
 )
 async def render_chart(
     call: Call,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from losant_mcp.analysis import clauses
 from losant_mcp.api.endpoints import (
     APPLICATION_GET,
     APPLICATION_JOB_LOG_GET,
@@ -137,9 +138,12 @@ async def _why_none(
     if not chosen or not everything.totalCount:
         return "The application has no events."
     conditions = results.compact({k: v for k, v in chosen.items() if k != "filterField"})
+    query = chosen.get("query") or ({"state": chosen["state"]} if "state" in chosen else {})
+    count = clauses.count_events(call.client, applicationId)
+    why = await clauses.why_nothing(query, count)
     return (
         f"None of the application's {everything.totalCount} events matches"
-        f" {one_line(conditions, 200)}. Loosen one condition at a time."
+        f" {one_line(conditions, 200)}. {why or 'Loosen one condition at a time.'}"
     )
 
 

@@ -6,11 +6,22 @@ It depends on settings alone, never on the connection. A tool that is not listed
 from __future__ import annotations
 
 from losant_mcp.config import TOOLSETS, Settings
-from losant_mcp.tools import analysis, data, digest, events, lookup, rows, safety, tables
+from losant_mcp.tools import (
+    analysis,
+    charts,
+    data,
+    digest,
+    events,
+    lookup,
+    profiles,
+    rows,
+    safety,
+    tables,
+)
 from losant_mcp.tools.availability import why_not
 from losant_mcp.tools.spec import TOOLS, ToolSpec
 
-DOMAINS = (events, digest, tables, rows, data, lookup, analysis, safety)
+DOMAINS = (events, digest, tables, rows, data, lookup, analysis, profiles, charts, safety)
 """Importing them registers their tools."""
 
 

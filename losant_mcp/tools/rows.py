@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from anyio.to_thread import run_sync
 from pydantic import Field
 
+from losant_mcp.analysis import clauses
 from losant_mcp.api.endpoints import (
     APPLICATION_JOB_LOG_GET,
     APPLICATION_JOB_LOGS_GET,
@@ -102,10 +103,12 @@ async def query_rows(
         everything = await call.client.data_table_rows_query(
             **at, body={}, limit=1, includeFields="id"
         )
+        count = clauses.count_rows(call.client, applicationId, dataTableId)
+        why = await clauses.why_nothing(checked or {}, count)
         hint = (
             f"None of the {everything.totalCount} rows of {one_line(table.name, 60)!r} matches"
             f" {one_line(results.compact(checked), 200)}."
-            " String tests mind case without $ci: true."
+            f" {why or 'String tests mind case without $ci: true.'}"
         )
     return _page(call, table, page, offset, includeFields, hint)
 

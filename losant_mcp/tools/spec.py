@@ -36,6 +36,7 @@ from losant_mcp.tools.arguments import (
     read,
 )
 from losant_mcp.tools.call import Call, Services
+from losant_mcp.tools.image import WithImage
 from losant_mcp.tools.results import compact
 from losant_mcp.tools.schema import JsonSchema, portable
 
@@ -93,6 +94,8 @@ class ToolSpec:
     endpoints: tuple[Endpoint, ...]
     output: JsonSchema
     handler: Handler
+    missing: Callable[[], str | None] = lambda: None
+    """What it lacks in this installation, and how to get it; None where it lacks nothing."""
 
     @property
     def effect(self) -> Effect:
@@ -193,11 +196,16 @@ TOOLS: dict[str, ToolSpec] = {}
 
 
 def tool(
-    toolset: Toolset, *endpoints: Endpoint, title: str, output: JsonSchema = OBJECT
+    toolset: Toolset,
+    *endpoints: Endpoint,
+    title: str,
+    output: JsonSchema = OBJECT,
+    missing: Callable[[], str | None] = lambda: None,
 ) -> Callable[[Handler], Handler]:
     """Register an async function ``(call, *, arguments…) -> dict`` as the tool of its name.
 
-    The docstring is its description for the model.
+    The docstring is its description for the model. ``missing`` says what the tool lacks in this
+    installation, and how to get it; None where it lacks nothing.
     """
 
     def register(handler: Handler) -> Handler:
@@ -205,7 +213,9 @@ def tool(
         name = handler.__name__
         assert description, f"{name} has no description"
         assert name not in TOOLS, f"{name} is registered twice"
-        TOOLS[name] = ToolSpec(name, title, description, toolset, endpoints, output, handler)
+        TOOLS[name] = ToolSpec(
+            name, title, description, toolset, endpoints, output, handler, missing
+        )
         return handler
 
     return register
@@ -235,8 +245,9 @@ class TypedTool(Tool):
             )
         if isinstance(result, InputRequiredResult):
             return result
+        picture = [result.content()] if isinstance(result, WithImage) else []
         return CallToolResult(
-            content=[TextContent(text=compact(result))], structured_content=result
+            content=[TextContent(text=compact(result)), *picture], structured_content=result
         )
 
     async def _run(self, arguments: dict[str, Any], context: Context[Any, Any]) -> Result:

@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-import functools
 from base64 import b64decode
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from mcp import Client
+from mcp.types import ImageContent
 
 from losant_mcp.api.data import TimeSeriesData
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.sandbox.demo.alarms import STORM
-from losant_mcp.tools import charts, listing
+from losant_mcp.tools import charts
 from losant_mcp.tools.charts import resolution, series_table
-from losant_mcp.tools.image import WithImage, size_of
+from losant_mcp.tools.image import size_of
 from losant_mcp.tools.spec import TOOLS
 from tests.analysis.counting import tokens
 from tests.analysis.serving import serving
-from tests.calling import refusal
+from tests.calling import content, refusal
 from tests.served import Sandbox
 
 SPEC = TOOLS[charts.render_chart.__name__]
-if charts not in listing.DOMAINS:
-    # Importing a tool registers it with every server of this process.
-    del TOOLS[SPEC.name]
 
 HOUR = 3_600_000
 
 
 class Drawn:
-    """A client of a server that draws, and the last picture that it drew."""
+    """A client of a server that draws."""
 
-    def __init__(self) -> None:
-        self.client: Client
-        self.last: WithImage
-
-        @functools.wraps(SPEC.handler)
-        async def noting(*args: Any, **arguments: Any) -> dict[str, Any]:
-            made = await SPEC.handler(*args, **arguments)
-            assert isinstance(made, WithImage)
-            self.last = made
-            return made
-
-        self.spec = replace(SPEC, handler=noting)
+    def __init__(self, client: Client) -> None:
+        self.client = client
 
     async def chart(self, **arguments: Any) -> dict[str, Any]:
         """The facts of a chart, whose picture must be what they say."""
         answer = await self.client.call_tool("render_chart", arguments)
-        assert not answer.is_error, answer.content
-        made = answer.structured_content or {}
-        picture = self.last.content()
+        made = content(answer)
+        [_, picture] = answer.content
+        assert isinstance(picture, ImageContent)
         assert picture.mime_type == "image/png"
         png = b64decode(picture.data)
         assert png.startswith(b"\x89PNG\r\n")
@@ -66,10 +52,8 @@ class Drawn:
 @pytest.fixture
 async def draw(sandbox: Sandbox) -> AsyncIterator[Drawn]:
     """The demo, to be drawn."""
-    drawn = Drawn()
-    async with serving(sandbox, drawn.spec, time_zone="America/New_York") as client:
-        drawn.client = client
-        yield drawn
+    async with serving(sandbox, SPEC, time_zone="America/New_York") as client:
+        yield Drawn(client)
 
 
 async def test_a_select_is_drawn(draw: Drawn) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from losant_mcp.tools import listing, profiles
+from losant_mcp.tools import profiles
 from losant_mcp.tools.spec import TOOLS
 from tests.analysis.counting import tokens
 from tests.analysis.serving import serving
@@ -10,9 +10,6 @@ from tests.calling import by_column, refusal, result
 from tests.served import Sandbox
 
 SPEC = TOOLS[profiles.profile_data_table.__name__]
-if profiles not in listing.DOMAINS:
-    # Importing a tool registers it with every server of this process.
-    del TOOLS[SPEC.name]
 
 
 async def test_a_table_is_profiled_by_name(sandbox: Sandbox) -> None:

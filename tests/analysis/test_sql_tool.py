@@ -10,7 +10,7 @@ import pytest
 from mcp import Client
 
 from losant_mcp.text import clean
-from losant_mcp.tools import analysis, listing
+from losant_mcp.tools import analysis
 from losant_mcp.tools.results import NOTE
 from losant_mcp.tools.spec import TOOLS
 from tests.analysis.serving import serving
@@ -18,9 +18,6 @@ from tests.calling import refusal, result
 from tests.served import Sandbox
 
 SPEC = TOOLS[analysis.query_sql.__name__]
-if analysis not in listing.DOMAINS:
-    # Importing a tool registers it with every server of this process.
-    del TOOLS[SPEC.name]
 
 
 @pytest.fixture

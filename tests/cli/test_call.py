@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from losant_mcp.api.endpoint import Effect
+from losant_mcp.cli.table import render
+from losant_mcp.tools.spec import TOOLS
+from tests.calling import Connect, result
 from tests.cli.command import Run
 from tests.served import Sandbox
+from tests.tools.plausible import arguments, ids_in
 
 
 def test_a_listing_comes_as_a_table(run: Run, on_sandbox: Sandbox) -> None:
@@ -89,3 +94,33 @@ def test_the_embedded_sandbox_can_be_kept_in_a_file(run: Run, tmp_path: Path) ->
     assert made.exit_code == 0, made.stderr
     told = run("call", *place, "list_data_tables", '{"filter": "kept"}', "--json")
     assert json.loads(told.stdout)["total"] == 1
+
+
+def test_a_picture_is_written_where_it_is_wanted(
+    run: Run, on_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """`--image` keeps what a model would see; of a result without a picture it is refused."""
+    chart, none = tmp_path / "chart.png", tmp_path / "none.png"
+    drawn = '{"kind": "bar", "sql": "SELECT kind, count(*) AS n FROM assets GROUP BY kind"}'
+    told = run("call", "render_chart", drawn, "--image", str(chart))
+    assert told.exit_code == 0, told.stderr
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    told = run("call", "list_data_tables", "--image", str(none))
+    assert told.exit_code == 1
+    assert "no picture" in told.stderr
+    assert not none.exists()
+
+
+READS = sorted(spec.name for spec in TOOLS.values() if spec.effect is Effect.READ)
+
+
+async def test_every_tool_that_reads_has_a_form_for_a_terminal(
+    connect: Connect, sandbox: Sandbox
+) -> None:
+    """Whatever shape a result has, it becomes lines that fit."""
+    client = await connect()
+    given = arguments(ids_in(sandbox.store))
+    for name in READS:
+        lines = render(await result(client, name, **given[name]), 100).splitlines()
+        assert lines, name
+        assert all(line.isprintable() for line in lines), name

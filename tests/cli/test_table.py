@@ -73,6 +73,14 @@ def test_an_object_is_a_list_of_facts() -> None:
     ]
 
 
+def test_columns_and_rows_among_facts_are_a_table_below_them() -> None:
+    """A digest has both: what is told in words stands first."""
+    shown = render(
+        {"lookFirst": ["a flood", "old"], "columns": ["n"], "rows": [[3]], "total": 3}, 9
+    )
+    assert shown.splitlines() == ["lookFirst", "  a flood", "  old", "total  3", "", "n", "-", "3"]
+
+
 HOSTILE = st.text(st.characters(codec="utf-8"), max_size=40)
 
 

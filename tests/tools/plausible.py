@@ -93,6 +93,8 @@ def arguments(ids: Ids) -> Mapping[str, dict[str, Any]]:
         "list_jobs": {"query": {"status": "completed"}},
         "summarize_events": {"start": "-2d"},
         "query_sql": {"sql": "SELECT district, count(*) AS n FROM sites GROUP BY district"},
+        "profile_data_table": {**table, "search": "north"},
+        "render_chart": {"kind": "line", **pump, "attributes": ["flow"]},
         "list_backups": {},
         "restore_backup": {"backupId": "bak_" + "a" * 26},
         "get_server_status": {},

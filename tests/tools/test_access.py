@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from losant_mcp.policy import Policy
 from losant_mcp.server import build_server
 from losant_mcp.tools.availability import why_not
 from losant_mcp.tools.spec import TOOLS, ToolSpec
-from tests.calling import Connect, Mode, stored
+from tests.calling import Connect, Mode, result, stored
 from tests.served import Sandbox
 from tests.tools.plausible import arguments, ids_in
 from tests.tools.watching import Watch
@@ -140,3 +141,14 @@ def test_why_a_tool_is_not_listed_says_what_turns_it_on(spec: ToolSpec) -> None:
     assert "LOSANT_MCP_DENY" in (why_not(spec, Settings(deny=(spec.name,))) or "")
     if spec.effect is not Effect.READ:
         assert "LOSANT_MCP_ACCESS" in (why_not(spec, Settings(access="read")) or "")
+
+
+async def test_what_needs_an_extra_is_not_listed_without_it(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server says which extra a person would install."""
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    client = await connect()
+    assert set(TOOLS) - await _listed(client) == {"render_chart"}
+    status = await result(client, "get_server_status")
+    assert "pip install 'losant-mcp[charts]'" in str(status)

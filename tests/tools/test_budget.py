@@ -213,7 +213,17 @@ async def test_what_is_cut_is_named(connect: Connect, sandbox: Sandbox) -> None:
         ("list_data_tables", {"filter": "zzz"}, "No table's name fits 'zzz'"),
         ("list_data_tables", {"page": 9}, "Page 9 is past the end: there are 5 tables."),
         ("list_rows", {"dataTableId": "sites", "offset": 99}, "offset 99 is past the end: 20"),
-        ("query_rows", {"dataTableId": "sites", "query": {"name": "alder"}}, "$ci: true"),
+        ("query_rows", {"dataTableId": "sites", "query": {"name": "alder"}}, "would match 1."),
+        (
+            "query_rows",
+            {"dataTableId": "sites", "query": {"district": "North", "kind": "silo"}},
+            'Alone, {"district":"North"} matches 5; {"kind":"silo"} matches nothing.',
+        ),
+        (
+            "list_events",
+            {"state": "new", "query": {"subject": "nobody"}},
+            '{"subject":"nobody"} matches nothing; {"state":"new"} matches',
+        ),
         ("list_devices", {"filter": "zzz"}, 'No device matches {"filterField"'),
         ("list_devices", {"page": 9}, "Page 9 is past the end: 45 devices match."),
         ("query_time_series", {"deviceTags": [{"key": "nope"}]}, "No device fits."),

@@ -58,6 +58,8 @@ DESIGN = {
     },
     "analysis": {
         "query_sql": ("READ", "dataTableRows.get"),
+        "profile_data_table": ("READ", "dataTable.get dataTableRows.get"),
+        "render_chart": ("READ", "dataTableRows.get data.timeSeriesQuery"),
     },
     "safety": {
         "list_backups": ("READ", ""),

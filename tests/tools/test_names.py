@@ -16,8 +16,8 @@ DEVICE_TOOLS = [n for n, spec in TOOLS.items() if Ref("device") in spec.markers.
 
 def test_the_tools_that_refer_to_a_table_or_a_device_are_many() -> None:
     """The tables below go over what is there."""
-    assert len(TABLE_TOOLS) == 14
-    assert len(DEVICE_TOOLS) == 7
+    assert len(TABLE_TOOLS) == 15
+    assert len(DEVICE_TOOLS) == 8
 
 
 async def _twins(connect: Connect, sandbox: Sandbox) -> None:

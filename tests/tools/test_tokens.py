@@ -18,8 +18,8 @@ from tests.calling import Connect, result
 from tests.served import Sandbox
 from tests.tools.plausible import GUARDED, arguments, ids_in
 
-# All tools to come included; the design allows 6,500 for a bound server.
-BOUND, UNBOUND, READ_ONLY = 6500, 7500, 3000
+# What is installed with nothing but the package; render_chart comes with an extra, on top.
+BOUND, UNBOUND, READ_ONLY = 5700, 6500, 3000
 EACH_BOUND, EACH_UNBOUND = 350, 400
 
 
@@ -61,6 +61,7 @@ def test_the_tools_cost_no_more_than_they_may(
     specs = listed(Settings.model_validate({"access": access}))
     costs = {spec.name: cost(spec, bound=bound) for spec in specs}
     assert {name: n for name, n in costs.items() if n > each} == {}
+    costs.pop("render_chart")
     assert sum(costs.values()) + tokens(INSTRUCTIONS) <= most
 
 
