@@ -44,13 +44,17 @@ class Screen:
         self._echo(f"{INDENT}$ {text}", fg="cyan")
 
     def call(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """Print a tool call as the client sends it."""
-        given = json.dumps(arguments, ensure_ascii=False) if arguments else ""
+        """Print a tool call as the client sends it, but a text of several lines as lines below."""
+        long = {k: v for k, v in arguments.items() if isinstance(v, str) and "\n" in v}
+        short = {k: f"<{k}>" if k in long else v for k, v in arguments.items()}
+        given = json.dumps(short, ensure_ascii=False) if arguments else ""
         indent = f"{INDENT}    "
         text = click.wrap_text(
             f"{name} {given}", WIDTH, initial_indent=f"{INDENT}> ", subsequent_indent=indent
         )
         self._echo(text, fg="cyan")
+        for line in "\n".join(long.values()).splitlines():
+            self._echo(f"{indent}{line}", fg="cyan")
 
     def rows(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Print a table that fits."""

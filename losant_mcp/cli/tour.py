@@ -117,6 +117,23 @@ async def find_most_severe(tour: Tour) -> None:
     )
 
 
+async def digest_events(tour: Tour) -> None:
+    """Digest the night: a storm of hundreds of alarms is one row."""
+    tour.screen.step("What happened in the last 24 hours?")
+    found = await tour.call("summarize_events", start="-24h", groupBy=["subject", "level"])
+    expect(found["exact"], "the digest is not exact")
+    tour.screen.say("Look first at:")
+    for line in found["lookFirst"]:
+        tour.screen.result(f"- {line}")
+    shown = [found["columns"].index(name) for name in ("count", "level", "subject", "rate")]
+    expect(any(row[shown[0]] >= 300 for row in found["rows"]), "the storm is not one row")
+    tour.screen.rows(
+        ["row", "events", "level", "subject", "rate"],
+        [[number, *(row[i] for i in shown)] for number, row in enumerate(found["rows"], 1)],
+    )
+    tour.screen.result(f"{found['total']} events, every one counted, in one short answer.")
+
+
 async def list_events(tour: Tour) -> None:
     """Show the new events, the most severe first."""
     tour.screen.step("The new events, most severe first")
@@ -175,6 +192,32 @@ async def ask_table(tour: Tour) -> None:
     tour.screen.result(
         f"{found['returned']} of {found['total']} that match: counted by Losant, not by the model."
     )
+
+
+SEVERE_AND_OVERDUE = """
+WITH alarms AS (
+  SELECT eventTags->>'site' AS siteCode, count(*) AS severe
+  FROM events WHERE level IN ('error', 'critical') GROUP BY ALL
+), overdue AS (
+  SELECT siteCode, count(*) AS overdue, min(nextServiceDue) AS since
+  FROM assets WHERE inService AND nextServiceDue < today()::VARCHAR
+  GROUP BY ALL
+)
+SELECT name, severe, overdue, since
+FROM sites JOIN alarms USING (siteCode) JOIN overdue USING (siteCode)
+WHERE severe > 5 ORDER BY severe DESC
+"""
+
+
+async def ask_tables_and_events(tour: Tour) -> None:
+    """Answer a question over two tables and the events by one SELECT."""
+    tour.screen.step("Which sites had many severe events this week and overdue maintenance?")
+    found = await tour.call("query_sql", sql=SEVERE_AND_OVERDUE.strip(), start="-7d")
+    expect(found["rows"], "no site is found")
+    expect(found["exact"], "the answer is not exact")
+    tour.screen.rows(found["columns"], found["rows"])
+    scanned = ", ".join(f"{count:,} {name}" for name, count in found["scanned"].items())
+    tour.screen.result(f"Exact, over {scanned}.")
 
 
 async def go_on(tour: Tour) -> None:
