@@ -76,15 +76,17 @@ ALLOWED = Allowed()
 class Policy:
     """What the operator allows.
 
-    ``application_id`` binds to one application; ``denied_tables`` are ids of tables that are
-    never touched, not even read; ``callback_prefixes`` and ``email_domains`` are where exports
-    and notices may go. ``destroy`` is "open" in tests and on the command line only.
+    ``application_id`` binds to one application, ``applications`` to several; ``denied_tables`` are
+    ids of tables that are never touched, not even read; ``callback_prefixes`` and
+    ``email_domains`` are where exports and notices may go. ``destroy`` is "open"
+    in tests and on the command line only.
 
     Raises ConfigurationError where a prefix or a domain could never match safely.
     """
 
     access: Access = "full"
     application_id: str | None = None
+    applications: frozenset[str] = frozenset()
     denied_tables: frozenset[str] = frozenset()
     callback_prefixes: tuple[str, ...] = ()
     email_domains: frozenset[str] = frozenset()
@@ -121,6 +123,11 @@ class Policy:
             return _refuse_effect(endpoint, self.access)
         if refusal := self._check_target(path_params):
             return refusal
+        if self.applications and "applicationId" not in path_params:
+            return Refusal(
+                "this caller may reach some applications only, and the request is about all",
+                "Name one of them.",
+            )
         if endpoint.effect is Effect.READ:
             return ALLOWED
         if refusal := self._check_egress(endpoint, params, body):
@@ -140,6 +147,15 @@ class Policy:
             return Refusal(
                 "this server is bound to one application, and the request is about another",
                 "A person can change LOSANT_APPLICATION_ID, or leave it out, and restart.",
+            )
+        if (
+            application is not None
+            and self.applications
+            and application.lower() not in {known.lower() for known in self.applications}
+        ):
+            return Refusal(
+                "this caller may not reach this application",
+                "A person can add it to the caller's key.",
             )
         table = path_params.get("dataTableId")
         if table is not None and table.lower() in {denied.lower() for denied in self.denied_tables}:

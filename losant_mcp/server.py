@@ -5,11 +5,13 @@ The same object serves protocol 2025-11-25 and 2026-07-28, on any transport.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
+import anyio
 from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.mcpserver import Context, MCPServer
@@ -24,6 +26,7 @@ from losant_mcp.client.paging import by_number
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.door import GuardDoor
+from losant_mcp.observer import Observer, Outcome, ToolCall
 from losant_mcp.policy import Policy
 from losant_mcp.text import one_line
 from losant_mcp.tools.arguments import is_object_id
@@ -34,6 +37,9 @@ from losant_mcp.tools.spec import TOOLS
 from losant_mcp.tools.times import Clock, utc_now
 
 LIST_SECONDS = 300
+
+REQUEST_ID = "x-request-id"
+"""The header by which an HTTP request is found again in the logs."""
 
 INSTRUCTIONS = """\
 Losant is an IoT platform: devices report data, workflows raise events (level info < warning < \
@@ -70,13 +76,52 @@ class LosantServer(MCPServer[None]):
     workbench: Workbench
     """Whoever built the server ends its processes by ``aclose``."""
 
+    observer: Observer = Observer()
+    principal: str = ""
+    """Whose calls these are, in the log."""
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool. An unknown one, or one that is not listed, is -32602."""
-        if name not in self.tool_names:
-            raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:64]}")
-        return await super().call_tool(name, arguments, context)
+        started = monotonic()
+        outcome: Outcome = "failed"
+        try:
+            if name not in self.tool_names:
+                outcome = "unknown tool"
+                raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name[:64]}")
+            result = await super().call_tool(name, arguments, context)
+            outcome = _outcome(result)
+            return result
+        except anyio.get_cancelled_exc_class():
+            outcome = "cancelled"
+            raise
+        finally:
+            self.observer.called(
+                ToolCall(
+                    tool=name if name in self.tool_names else "",
+                    outcome=outcome,
+                    seconds=monotonic() - started,
+                    request=_request_id(context),
+                    principal=self.principal,
+                )
+            )
+
+
+def _outcome(result: CallToolResult | InputRequiredResult) -> Outcome:
+    if isinstance(result, InputRequiredResult):
+        return "asked"
+    return "error" if result.is_error else "ok"
+
+
+def _request_id(context: Context[None, Any] | None) -> str:
+    """The id that the HTTP request was given, or that the message bears."""
+    if context is None:
+        return ""
+    try:
+        return (context.headers or {}).get(REQUEST_ID) or str(context.request_id)
+    except ValueError:  # not inside a request
+        return ""
 
 
 def bound_application(settings: Settings) -> str | None:
@@ -146,13 +191,18 @@ def build_server(
     client: LosantClient,
     *,
     guard: GuardDoor | None = None,
+    workbench: Workbench | None = None,
+    principal: str = "",
+    hosting: Mapping[str, Any] | None = None,
     now: Callable[[], datetime] = utc_now,
     job_seconds: float = 20.0,
 ) -> LosantServer:
     """The server of these settings; ``client`` must carry their policy, with denied tables by id.
 
-    A tool waits ``job_seconds`` for a background job that it started. Raises ConfigurationError
-    where a table is denied by a name that nobody looked up.
+    ``workbench`` may be shared with other servers; ``principal`` is who calls, for the log;
+    ``hosting`` is what the status tells of how the server is hosted. A tool waits ``job_seconds``
+    for a background job that it started. Raises ConfigurationError where a table is denied by a
+    name that nobody looked up.
     """
     for name in denied_tables(settings):
         if not is_object_id(name) and name in client.policy.denied_tables:
@@ -162,7 +212,8 @@ def build_server(
         client=client,
         clock=Clock(settings.time_zone, now=now),
         guard=guard or GuardDoor(settings, client),
-        workbench=Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone),
+        workbench=workbench or Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone),
+        hosting=hosting or {},
         bound_to=bound_application(settings),
         job_seconds=job_seconds,
     )
@@ -181,4 +232,6 @@ def build_server(
     )
     server.tool_names = frozenset(spec.name for spec in specs)
     server.workbench = services.workbench
+    server.observer = client.observer
+    server.principal = principal
     return server

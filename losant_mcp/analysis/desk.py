@@ -93,6 +93,7 @@ class Desk:
             # Taken by every call: it also says that this caller may read the table.
             stamp = await source.stamp(client)
             table = self._kept(source, stamp)
+            client.observer.cached(hit=table is not None)
             if table is None and (flight := self.flights.get(source.key)) is not None:
                 await flight.done.wait()
                 if flight.error is not None:

@@ -18,6 +18,7 @@ from losant_mcp.client.lookup import LookupMethods
 from losant_mcp.client.raw import RawReads
 from losant_mcp.client.tables import TableMethods
 from losant_mcp.client.transport import Timeouts
+from losant_mcp.observer import Observer
 from losant_mcp.policy import Policy
 
 __all__ = ["LosantClient", "Timeouts"]
@@ -43,10 +44,19 @@ class LosantClient(EventMethods, TableMethods, DataMethods, LookupMethods, RawRe
         *,
         policy: Policy | None = None,
         base_url: str = "http://sandbox.invalid",
+        observer: Observer | None = None,
+        label: str = "",
     ) -> Self:
         """A client of an ASGI app in this process, without a socket: the embedded sandbox.
 
         ``base_url`` is what the app believes it is reached by, for links in its answers.
         """
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        return cls(token, base_url=base_url, policy=policy, transport=transport)
+        return cls(
+            token,
+            base_url=base_url,
+            policy=policy,
+            transport=transport,
+            observer=observer,
+            label=label,
+        )

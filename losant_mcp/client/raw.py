@@ -39,9 +39,10 @@ class RawReads(Transport):
 
     @property
     def principal(self) -> str:
-        """Whose answers these are: equal for equal tokens at one Losant, in this process only.
+        """Whose answers these are: equal for equal tokens at one Losant under one
+        label, in this process only.
 
         What is kept of answers is kept under it, so that nobody sees what another token may see.
         """
-        whose = f"{self.base_url} {self._token.get_secret_value()}".encode()
+        whose = f"{self.base_url} {self._token.get_secret_value()} {self.label}".encode()
         return hashlib.blake2b(whose, key=_KEY, digest_size=16).hexdigest()

@@ -30,8 +30,10 @@ TERMINAL_ADVICE = (
     "Ask the person to run `losant-mcp approve` in a terminal on the machine of this server."
 )
 
-MakePage = Callable[[StateDir, Ledger], AskElsewhere]
-"""Makes what opens the approval page; without it, a person decides in the terminal."""
+MakePage = Callable[[StateDir, Ledger], AskElsewhere | None]
+"""Makes what opens the approval page; without it, a person decides in the terminal. What it makes
+is None where nobody can be asked but by a form.
+"""
 
 
 def principal_of(token: SecretStr) -> str:
@@ -61,10 +63,13 @@ async def open_guard(
     client: LosantClient,
     page: MakePage | None,
     *,
+    principal: str | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Guard:
-    """The guard of a server. Raises ConfigurationError where its folder is not private, and
-    GuardError where its files cannot be used.
+    """The guard of a server, and of the token where no ``principal`` is named.
+
+    Raises ConfigurationError where its folder is not private, and GuardError where its files
+    cannot be used.
     """
     token = settings.api_token
     assert token is not None, "a server has a token"
@@ -72,7 +77,8 @@ async def open_guard(
     origin = await anyio.to_thread.run_sync(state.claim_origin)
     key = await anyio.to_thread.run_sync(state.key)
     audit_key = await anyio.to_thread.run_sync(state.key, "audit")
-    binding = binding_of(settings, principal=principal_of(token), origin=origin.name)
+    whose = principal or principal_of(token)
+    binding = binding_of(settings, principal=whose, origin=origin.name)
     store = SqliteStore(state.database, key=key, clock=clock)
     ledger = Ledger(
         audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 class GuardDoor:
     """Opens the guard once. ``page`` makes what shows a person the approval page; without it
-    they decide in the terminal. ``clock`` gives seconds since the epoch. Close it with ``aclose``.
+    they decide in the terminal. ``principal`` is who calls, where the token does not tell.
+    ``clock`` gives seconds since the epoch. Close it with ``aclose``.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class GuardDoor:
         client: LosantClient,
         *,
         page: MakePage | None = None,
+        principal: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._client = client
         self._page = page
+        self._principal = principal
         self._clock = clock
         self._lock = anyio.Lock()
         self._guard: Guard | None = None
@@ -45,7 +48,11 @@ class GuardDoor:
         async with self._lock:
             if self._guard is None:
                 self._guard = await open_guard(
-                    self._settings, self._client, self._page, clock=self._clock
+                    self._settings,
+                    self._client,
+                    self._page,
+                    principal=self._principal,
+                    clock=self._clock,
                 )
             return self._guard
 

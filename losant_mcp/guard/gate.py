@@ -53,7 +53,9 @@ the plan and what the client calls itself.
 
 
 class Gate:
-    """The guard of one principal and origin. ``ask_elsewhere`` opens the approval page."""
+    """The guard of one principal and origin. ``ask_elsewhere`` opens the approval page; without it,
+    a person can be asked by the client's form only.
+    """
 
     def __init__(
         self,
@@ -62,7 +64,7 @@ class Gate:
         *,
         ledger: Ledger,
         backups: Backups,
-        ask_elsewhere: AskElsewhere,
+        ask_elsewhere: AskElsewhere | None,
     ) -> None:
         self._settings = settings
         self.ledger = ledger
@@ -89,6 +91,7 @@ class Gate:
                 hint="A person can set LOSANT_MCP_CONFIRM=human.",
             )
         self._check_access(request.operation)
+        self._check_approver(request)
         if (returned := request.client.returned) is not None:
             return await self._returned(request, returned)
         if request.approval_id is not None:
@@ -109,6 +112,16 @@ class Gate:
             raise Refused(
                 f"{operation.action} is refused: access is {access}.",
                 hint="A person can set LOSANT_MCP_ACCESS and restart.",
+            )
+
+    def _check_approver(self, request: Request) -> None:
+        """Nothing is planned that nobody could say yes to. Raises Refused."""
+        by_form = asks_by_form(self._settings) and request.client.can_be_asked
+        if self._settings.confirm == "human" and self._ask_elsewhere is None and not by_form:
+            raise Refused(
+                f"{request.operation.action} needs a person's yes, and nobody can be asked: this"
+                " server is hosted and has no approver.",
+                hint="A person can set LOSANT_MCP_ASK=form where all clients may be trusted.",
             )
 
     async def _draft(self, operation: Operation) -> Draft:
@@ -165,6 +178,7 @@ class Gate:
             if plan.way != "page":
                 await self.store.begin_question(plan.id, "page")
                 await self.ledger.note_plan("asked", plan, request.client.name, way="page")
+            assert self._ask_elsewhere is not None, "or there was no plan"
             advice = await self._ask_elsewhere(plan, request.client.name)
             return outcomes.approval_required(plan, f"{advice} {outcomes.THEN}")
         nonce = await self.store.begin_question(plan.id, "form")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -46,6 +46,8 @@ class Services:
     """The one application of this server, where it is bound."""
     job_seconds: float = 20.0
     """How long a call waits for the job that it started."""
+    hosting: Mapping[str, Any] = field(default_factory=dict)
+    """How the server is hosted, for its status; empty over stdio."""
     own_jobs: set[str] = field(default_factory=set)
     """The job logs of jobs that this server started."""
 

@@ -55,6 +55,10 @@ async def list_applications(
     if call.bound_to is not None:
         one = await call.client.application_get(applicationId=call.bound_to)
         return call.listing(APPLICATION_COLUMNS, [one.to_json()], total=1, paging=paging.only_page)
+    if applications := sorted(call.client.policy.applications):
+        known = [await call.client.application_get(applicationId=id) for id in applications]
+        items = [application.to_json() for application in known]
+        return call.listing(APPLICATION_COLUMNS, items, total=len(items), paging=paging.only_page)
     chosen = {"filterField": "name", "filter": filter} if filter else {}
     found = await call.client.applications_get(
         sortField=sortField, sortDirection=sortDirection, page=page, perPage=perPage, **chosen

@@ -130,6 +130,7 @@ async def get_server_status(call: Call) -> dict[str, Any]:
         "toolsets": list(settings.toolsets),
         "toolsOff": off,
         "confirmation": _confirmation(call),
+        **({"hosting": dict(hosting)} if (hosting := call.services.hosting) else {}),
     }
     if settings.access == "read":
         return status
@@ -153,7 +154,8 @@ def _confirmation(call: Call) -> dict[str, str]:
         "block": "nothing can be confirmed, so nothing is destroyed",
     }
     form = Client(call.context).can_be_asked and asks_by_form(settings)
-    way = "a form in this client" if form else "the approval page, or losant-mcp approve"
+    elsewhere = call.services.hosting.get("approver", "the approval page, or losant-mcp approve")
+    way = "a form in this client" if form else elsewhere
     told = {"mode": settings.confirm, "meaning": modes[settings.confirm]}
     return told if settings.confirm != "human" else {**told, "asksBy": way}
 
