@@ -41,8 +41,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "guard": _BELOW_CLIENT | {"client"},
     "analysis": _BELOW_CLIENT | {"client"},
     "tools": _BELOW_TOOLS,
-    "resources": _BELOW_TOOLS,
-    "prompts": _BELOW_TOOLS,
+    # What a resource says, tools say as well; a prompt embeds resources and names tools.
+    "resources": _BELOW_TOOLS | {"tools"},
+    "prompts": _BELOW_TOOLS | {"tools", "resources"},
     # The composition root and the command line also start the sandbox.
     "server": _BELOW_SERVER | {"sandbox"},
     "http": _BELOW_SERVER | {"server"},
