@@ -12,7 +12,7 @@ from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
 from losant_mcp.api.types import RequestModel, RequestRoot
 from losant_mcp.client import LosantClient
-from losant_mcp.config import Settings
+from losant_mcp.config import Settings, Toolset
 from losant_mcp.errors import InvalidQuery
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.tools import results
@@ -50,6 +50,17 @@ class Services:
     """How the server is hosted, for its status; empty over stdio."""
     own_jobs: set[str] = field(default_factory=set)
     """The job logs of jobs that this server started."""
+    after_writes: list[Callable[[str, Toolset], None]] = field(default_factory=list)
+    """Told the application and the tool's toolset, when one of our own writes has ended."""
+
+    def wrote(self, application_id: str, what: str, toolset: Toolset) -> None:
+        """Forget what is known of ``what`` (a table's id or "events"), and tell who wants to know.
+
+        Also after an error: something may have been changed all the same.
+        """
+        self.workbench.invalidate(application_id, what)
+        for tell in self.after_writes:
+            tell(application_id, toolset)
 
 
 @dataclass

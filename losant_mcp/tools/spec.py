@@ -269,9 +269,10 @@ class TypedTool(Tool):
             result: Result = await self.fn(call, **values)
         finally:
             if self.spec.effect not in (Effect.READ, Effect.EXPORT):
-                # Also after an error: something may have been changed all the same.
-                self.services.workbench.invalidate(
-                    values.get("applicationId", ""), values.get("dataTableId", "events")
+                self.services.wrote(
+                    values.get("applicationId", ""),
+                    values.get("dataTableId", "events"),
+                    self.spec.toolset,
                 )
         return result
 
