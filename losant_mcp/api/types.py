@@ -93,6 +93,11 @@ def _refuse_null(value: Any) -> Any:
     return value
 
 
+def refuses_null(validator: object) -> bool:
+    """Whether a validator is the one of ``Omit``, which pydantic's own schemas do not show."""
+    return validator is _refuse_null
+
+
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and math.isfinite(value) else value
 

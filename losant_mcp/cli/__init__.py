@@ -1,4 +1,4 @@
-"""The command line: serve, sandbox, demo, call, check, approve, backups, audit.
+"""The command line: serve, sandbox, demo, call, check, approve, backups, audit, openapi.
 
 One module a command, each loaded when its command is asked for, so that ``--version`` and
 ``--help`` answer at once. What goes wrong ends here as one or two lines on standard error:
@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "approve": "Decide what an assistant asks for: approve or decline.",
     "backups": "List, show, restore and prune backups.",
     "audit": "Show the audit trail, or verify that it is whole.",
+    "openapi": "Write Losant's API as an OpenAPI 3.1 document.",
 }
 """Every command with its one line of help; ``losant_mcp.cli.<name>.<name>`` is the command."""
 

@@ -15,7 +15,7 @@ from losant_mcp.config import Settings, variable
 from tests.cli.command import ROOT, Run
 from tests.readme import command_words
 
-WITHOUT_SETTINGS = {("demo",), ("sandbox",), ("backups",), ("audit",)}
+WITHOUT_SETTINGS = {("demo",), ("sandbox",), ("backups",), ("audit",), ("openapi",)}
 WITH_SETTINGS = [words for words in command_words() if words not in WITHOUT_SETTINGS]
 
 

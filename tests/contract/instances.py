@@ -69,8 +69,8 @@ def instances(
         if "$ref" in node:
             name = node["$ref"].rpartition("/")[2]
             return named(name, left - 1) if left else st.just({})
-        if "oneOf" in node:
-            return st.one_of([build(branch, left) for branch in node["oneOf"]])
+        if branches := node.get("oneOf") or node.get("anyOf"):
+            return st.one_of([build(branch, left) for branch in branches])
         if "enum" in node:
             return st.sampled_from(node["enum"])
         kinds = node.get("type")

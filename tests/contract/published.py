@@ -90,12 +90,12 @@ class Published:
     @functools.cached_property
     def definitions(self) -> JsonSchema:
         """What ``#/definitions/...`` means; the published files leave it out."""
-        return {name: _readable(self._read(f"schemas/{name}.json")) for name in QUERY_SCHEMAS}
+        return {name: readable(self._read(f"schemas/{name}.json")) for name in QUERY_SCHEMAS}
 
     @functools.cache  # noqa: B019 - one instance lives as long as the session
     def schema(self, name: str) -> JsonSchema:
         """A schema that stands on its own, with patterns in Python's spelling."""
-        schema: JsonSchema = _readable(self._read(f"schemas/{name}.json"))
+        schema: JsonSchema = readable(self._read(f"schemas/{name}.json"))
         return {**schema, "definitions": self.definitions}
 
     @functools.cache  # noqa: B019 - one instance lives as long as the session
@@ -114,7 +114,7 @@ class Published:
         return json.loads((self._folder / path).read_text(encoding="utf-8"))
 
 
-def _readable(node: Any, key: str = "") -> Any:
+def readable(node: Any, key: str = "") -> Any:
     """The same schema with ECMA 262 patterns as Python reads them, and job logs repaired.
 
     In ECMA 262, which JSON Schema prescribes, ``$`` matches at the very end only and ``\\d`` is
@@ -122,16 +122,16 @@ def _readable(node: Any, key: str = "") -> Any:
     check nothing; the client's next version wraps them as here.
     """
     if isinstance(node, list):
-        return [_readable(item) for item in node]
+        return [readable(item) for item in node]
     if not isinstance(node, dict):
         return node
     if key in ("input", "output") and "type" not in node and "properties" not in node:
         node = {"type": "object", "properties": node}
     if key == "patternProperties":
-        return {_python_pattern(pattern): _readable(value) for pattern, value in node.items()}
+        return {_python_pattern(pattern): readable(value) for pattern, value in node.items()}
     if isinstance(node.get("pattern"), str):
         node = {**node, "pattern": _python_pattern(node["pattern"])}
-    return {name: _readable(value, name) for name, value in node.items()}
+    return {name: readable(value, name) for name, value in node.items()}
 
 
 def _python_pattern(pattern: str) -> str:
