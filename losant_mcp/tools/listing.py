@@ -12,6 +12,7 @@ from losant_mcp.tools import (
     data,
     digest,
     events,
+    guides,
     lookup,
     profiles,
     rows,
@@ -21,7 +22,10 @@ from losant_mcp.tools import (
 from losant_mcp.tools.availability import why_not
 from losant_mcp.tools.spec import TOOLS, ToolSpec
 
-DOMAINS = (events, digest, tables, rows, data, lookup, analysis, profiles, charts, safety)
+DOMAINS = (
+    *(events, digest, tables, rows, data, lookup),
+    *(analysis, profiles, charts, safety, guides),
+)
 """Importing them registers their tools."""
 
 

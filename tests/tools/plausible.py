@@ -98,6 +98,7 @@ def arguments(ids: Ids) -> Mapping[str, dict[str, Any]]:
         "list_backups": {},
         "restore_backup": {"backupId": "bak_" + "a" * 26},
         "get_server_status": {},
+        "read_guide": {"name": "sql"},
     }
 
 
@@ -112,5 +113,5 @@ GUARDED = {
 }
 """The tools that destroy, and the endpoint that does it; without a person's yes it is not asked."""
 
-UNASKED = {*GUARDED, "restore_backup", "list_backups", "get_server_status"}
+UNASKED = {*GUARDED, "restore_backup", "list_backups", "get_server_status", "read_guide"}
 """The tools of which such a call asks Losant for nothing but what planning reads."""

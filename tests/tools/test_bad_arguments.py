@@ -86,8 +86,9 @@ async def test_a_missing_argument_is_named(connect: Connect, sandbox: Sandbox) -
         client = await connect(bound=bound)
         own = {} if bound else {"applicationId": sandbox.application_id}
         for name, spec in TOOLS.items():
-            for argument in spec.input_schema(bound=bound).get("required", ()):
-                some = {**own, **given[name]}
+            required = spec.input_schema(bound=bound).get("required", ())
+            for argument in required:
+                some = {**(own if "applicationId" in required else {}), **given[name]}
                 del some[argument]
                 text = await refusal(client, name, **some)
                 assert f"{argument} is required" in text

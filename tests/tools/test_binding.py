@@ -73,7 +73,7 @@ async def test_an_unbound_server_never_picks_an_application(
     client = await connect(bound=False)
     before, given = stored(sandbox), arguments(ids_in(sandbox.store))
     own = [name for name, spec in TOOLS.items() if "applicationId" in spec.arguments(bound=False)]
-    assert set(TOOLS) - set(own) == {"list_applications", "get_server_status"}
+    assert set(TOOLS) - set(own) == {"list_applications", "get_server_status", "read_guide"}
     for name in own:
         text = await refusal(client, name, **given[name])
         assert text.startswith("applicationId is required. list_applications has it.")

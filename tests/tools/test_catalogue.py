@@ -66,6 +66,9 @@ DESIGN = {
         "restore_backup": ("OVERWRITE", "dataTableRows.post"),
         "get_server_status": ("READ", ""),
     },
+    "guides": {
+        "read_guide": ("READ", ""),
+    },
 }
 HINTS = {
     # read only, destructive, idempotent
