@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 from filelock import FileLock, Timeout
 
@@ -20,6 +21,9 @@ PRIVATE_FOLDER = 0o700
 
 # Where the platform lacks a flag (Windows has no O_NOFOLLOW, POSIX no O_BINARY), it is 0.
 _ALWAYS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+Exposure = Literal["", "belongs to another user", "is open to other users"]
 
 
 class Busy(OSError):
@@ -86,6 +90,18 @@ def read_whole(path: Path, most: int) -> bytes:
     if len(data) > most:
         raise OSError(f"{path.name} is larger than it can be")
     return data
+
+
+def exposure(info: os.stat_result) -> Exposure:
+    """Why others may read or replace a file, in words; empty where they may not.
+
+    On Windows access rights are inherited, and the modes say nothing about them.
+    """
+    if not hasattr(os, "geteuid"):
+        return ""
+    if info.st_uid != os.geteuid():
+        return "belongs to another user"
+    return "is open to other users" if stat.S_IMODE(info.st_mode) & 0o077 else ""
 
 
 def remove(path: Path) -> None:

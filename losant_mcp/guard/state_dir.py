@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from losant_mcp.errors import ConfigurationError
-from losant_mcp.guard.durable import open_private, sync_folder, write_all
+from losant_mcp.guard.durable import exposure, open_private, sync_folder, write_all
 from losant_mcp.guard.origins import Origin, alive_origins, claim_origin
 
 KEY_BYTES = 32
@@ -146,17 +146,16 @@ def _refuse_open_ancestors(base: Path) -> None:
 
 
 def _refuse_strangers(path: Path, info: os.stat_result, mode: str) -> None:
-    if not hasattr(os, "geteuid"):
-        return  # Windows: access rights are inherited, and st_mode says nothing about them
-    if info.st_uid != os.geteuid():
+    exposed = exposure(info)
+    if exposed == "belongs to another user":
         _refuse(
             path,
-            "belongs to another user",
+            exposed,
             "Run the server as that user, or name a folder of your own with "
             "LOSANT_MCP_STATE_DIR; one that does not exist yet is made.",
         )
-    if stat.S_IMODE(info.st_mode) & 0o077:
-        _refuse(path, "is open to other users", f"Run: chmod {mode} {path}")
+    if exposed:
+        _refuse(path, exposed, f"Run: chmod {mode} {path}")
 
 
 def _is_link(info: os.stat_result) -> bool:
