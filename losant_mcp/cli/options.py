@@ -41,7 +41,7 @@ class Source:
         return load_settings(
             self._without_losant(os.environ),
             flags={**self.flags, **fixed},
-            file=self._without_losant(_parse(self.env_file)),
+            file=self._without_losant(read_env_file(self.env_file)),
         )
 
     def origins(self) -> dict[str, Origin]:
@@ -55,7 +55,7 @@ class Source:
             return "flag"
         if os.environ.get(variable(name)):
             return "environment"
-        return "file" if _parse(self.env_file).get(variable(name)) else "default"
+        return "file" if read_env_file(self.env_file).get(variable(name)) else "default"
 
     def _without_losant(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The variables; beside the sandbox without those that are about a real Losant."""
@@ -63,7 +63,8 @@ class Source:
         return {name: value for name, value in variables.items() if name not in dropped}
 
 
-def _parse(path: Path | None) -> dict[str, str | None]:
+def read_env_file(path: Path | None) -> dict[str, str | None]:
+    """The NAME=value lines of a file; none without one. Raises ConfigurationError."""
     if path is None:
         return {}
     found: dict[str, str | None] = {}
@@ -89,6 +90,11 @@ def flag(name: str) -> str:
     """The flag of a setting: ``--result-tokens`` for LOSANT_MCP_RESULT_TOKENS."""
     short = variable(name).removeprefix("LOSANT_").removeprefix("MCP_")
     return f"--{short.lower().replace('_', '-')}"
+
+
+def is_secret(name: str) -> bool:
+    """Whether a setting's value is nobody else's to see."""
+    return SecretStr in get_args(Settings.model_fields[name].annotation)
 
 
 class SettingOption(click.Option):
