@@ -175,6 +175,13 @@ class Settings(BaseModel):
     max_rows: int = _setting(
         "LOSANT_MCP_MAX_ROWS", "Most rows that one SQL load may fetch.", default=1_000_000, ge=1
     )
+    poll_seconds: float = _setting(
+        "LOSANT_MCP_POLL_SECONDS",
+        "How often a resource that is subscribed to is looked at.",
+        default=15,
+        ge=1,
+        le=3600,
+    )
     state_dir: Path | None = _setting(
         "LOSANT_MCP_STATE_DIR",
         "Where plans, backups and the audit lie; the platform's data folder if left out.",

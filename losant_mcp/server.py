@@ -14,8 +14,16 @@ from typing import Any
 import anyio
 from mcp import MCPError
 from mcp.server.caching import CacheHint
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.types import INVALID_PARAMS, CallToolResult, InputRequiredResult
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    InputRequiredResult,
+    Resource,
+    ResourceTemplate,
+)
+from pydantic import AnyUrl
 
 from losant_mcp import __version__
 from losant_mcp.analysis.workbench import Workbench
@@ -28,6 +36,9 @@ from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.observer import Observer, Outcome, ToolCall
 from losant_mcp.policy import Policy
+from losant_mcp.resources.listing import KEPT_SECONDS
+from losant_mcp.resources.served import Resources
+from losant_mcp.resources.watching import Pause, pause
 from losant_mcp.text import one_line
 from losant_mcp.tools.arguments import is_object_id
 from losant_mcp.tools.call import Services
@@ -37,6 +48,7 @@ from losant_mcp.tools.spec import TOOLS
 from losant_mcp.tools.times import Clock, utc_now
 
 LIST_SECONDS = 300
+READ_SECONDS = 5
 
 REQUEST_ID = "x-request-id"
 """The header by which an HTTP request is found again in the logs."""
@@ -76,9 +88,26 @@ class LosantServer(MCPServer[None]):
     workbench: Workbench
     """Whoever built the server ends its processes by ``aclose``."""
 
+    resources: Resources
+    """Whoever built the server enters ``resources.watching``: nothing can be watched before."""
+
     observer: Observer = Observer()
     principal: str = ""
     """Whose calls these are, in the log."""
+
+    async def list_resources(self) -> list[Resource]:
+        """What can be read: also every data table by name, where the server is bound."""
+        return await self.resources.listing()
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        """What can be read where something is filled in."""
+        return self.resources.templates()
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[None, Any] | None = None
+    ) -> list[ReadResourceContents]:
+        """Read a resource. Where there is none for this caller, that is -32602."""
+        return await self.resources.read(str(uri), context)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[None, Any] | None = None
@@ -196,12 +225,15 @@ def build_server(
     hosting: Mapping[str, Any] | None = None,
     now: Callable[[], datetime] = utc_now,
     job_seconds: float = 20.0,
+    pause: Pause = pause,
 ) -> LosantServer:
     """The server of these settings; ``client`` must carry their policy, with denied tables by id.
 
     ``workbench`` may be shared with other servers; ``principal`` is who calls, for the log;
     ``hosting`` is what the status tells of how the server is hosted. A tool waits ``job_seconds``
-    for a background job that it started. Raises ConfigurationError where a table is denied by a
+    for a background job that it started; ``pause`` waits between looks at what is watched.
+
+    Raises ConfigurationError where a table is denied by a
     name that nobody looked up.
     """
     for name in denied_tables(settings):
@@ -218,6 +250,7 @@ def build_server(
         job_seconds=job_seconds,
     )
     hint = CacheHint(LIST_SECONDS * 1000, "private")
+    resources = Resources(services, pause=pause)
     specs = listed(settings)
     server = LosantServer(
         "losant-mcp",
@@ -228,10 +261,19 @@ def build_server(
         website_url="https://docs.losant.com",
         tools=[spec.build(services) for spec in specs],
         log_level="WARNING",
-        cache_hints={"tools/list": hint, "server/discover": hint},
+        cache_hints={
+            "tools/list": hint,
+            "server/discover": hint,
+            "resources/templates/list": hint,
+            "resources/list": CacheHint(int(KEPT_SECONDS * 1000), "private"),
+            "resources/read": CacheHint(READ_SECONDS * 1000, "private"),
+        },
+        subscriptions=resources.bus,
     )
     server.tool_names = frozenset(spec.name for spec in specs)
     server.workbench = services.workbench
+    server.resources = resources
+    resources.serve(server)
     server.observer = client.observer
     server.principal = principal
     return server

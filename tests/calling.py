@@ -22,7 +22,8 @@ class Connect(Protocol):
     """The fixture ``connect``: keyword arguments are settings by attribute, and these.
 
     ``token`` is one of the sandbox's by name; ``bound`` binds to its application; ``transport``
-    is httpx's; ``now`` the server's clock; ``job_seconds`` how long tools wait for their jobs.
+    is httpx's; ``now`` the server's clock; ``job_seconds`` how long tools wait for their jobs;
+    ``pause`` waits between looks at what is watched.
     """
 
     def __call__(self, **settings: Any) -> Awaitable[Client]:

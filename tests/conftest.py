@@ -22,6 +22,7 @@ from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.policy import Policy
+from losant_mcp.resources.watching import Pause, pause
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
@@ -120,6 +121,7 @@ async def connect(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator
             transport: httpx.AsyncBaseTransport | None = None,
             now: Callable[[], datetime] = utc_now,
             job_seconds: float = 20.0,
+            pause: Pause = pause,
             **settings: Any,
         ) -> Client:
             made = Settings(
@@ -144,8 +146,11 @@ async def connect(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator
             losant.policy = await resolve_denied(made, losant)
             door = GuardDoor(made, losant)
             stack.push_async_callback(door.aclose)
-            server = build_server(made, losant, guard=door, now=now, job_seconds=job_seconds)
+            server = build_server(
+                made, losant, guard=door, now=now, job_seconds=job_seconds, pause=pause
+            )
             stack.push_async_callback(server.workbench.aclose)
+            await stack.enter_async_context(server.resources.watching)
             return await stack.enter_async_context(Client(server, mode=mode))
 
         yield connect

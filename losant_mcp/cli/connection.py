@@ -59,7 +59,8 @@ async def connect(source: Source, *, quiet: bool = False) -> AsyncIterator[Conne
         door = GuardDoor(settings, client, page=pages)
         server = build_server(settings, client, guard=door)
         try:
-            yield Connection(settings, client, server, door)
+            async with server.resources.watching:
+                yield Connection(settings, client, server, door)
         finally:
             await server.workbench.aclose()
             await door.aclose()

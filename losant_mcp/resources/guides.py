@@ -10,6 +10,7 @@ from losant_mcp.tools.call import Call
 @resource(
     "guides/{name}",
     title="Guide",
+    tools=("read_guide",),
     audience=("assistant",),
     priority=0.3,
     mime_type="text/markdown",
