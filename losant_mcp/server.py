@@ -19,7 +19,9 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import (
     INVALID_PARAMS,
     CallToolResult,
+    GetPromptResult,
     InputRequiredResult,
+    Prompt,
     Resource,
     ResourceTemplate,
 )
@@ -36,6 +38,8 @@ from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.observer import Observer, Outcome, ToolCall
 from losant_mcp.policy import Policy
+from losant_mcp.prompts.catalogue import Prompts
+from losant_mcp.prompts.files import read_files
 from losant_mcp.resources.listing import KEPT_SECONDS
 from losant_mcp.resources.served import Resources
 from losant_mcp.resources.watching import Pause, pause
@@ -91,9 +95,24 @@ class LosantServer(MCPServer[None]):
     resources: Resources
     """Whoever built the server enters ``resources.watching``: nothing can be watched before."""
 
+    prompts: Prompts
+
     observer: Observer = Observer()
     principal: str = ""
     """Whose calls these are, in the log."""
+
+    async def list_prompts(self) -> list[Prompt]:
+        """The prompts that the listed tools allow."""
+        return self.prompts.listing()
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, str] | None = None,
+        context: Context[None, Any] | None = None,
+    ) -> GetPromptResult:
+        """A prompt with its live data. An unknown one, or a missing argument, is -32602."""
+        return await self.prompts.get(name, arguments or {})
 
     async def list_resources(self) -> list[Resource]:
         """What can be read: also every data table by name, where the server is bound."""
@@ -234,7 +253,7 @@ def build_server(
     for a background job that it started; ``pause`` waits between looks at what is watched.
 
     Raises ConfigurationError where a table is denied by a
-    name that nobody looked up.
+    name that nobody looked up, and where a prompt file is wrong.
     """
     for name in denied_tables(settings):
         if not is_object_id(name) and name in client.policy.denied_tables:
@@ -263,6 +282,7 @@ def build_server(
         log_level="WARNING",
         cache_hints={
             "tools/list": hint,
+            "prompts/list": hint,
             "server/discover": hint,
             "resources/templates/list": hint,
             "resources/list": CacheHint(int(KEPT_SECONDS * 1000), "private"),
@@ -274,6 +294,7 @@ def build_server(
     server.workbench = services.workbench
     server.resources = resources
     resources.serve(server)
+    server.prompts = Prompts(services, read_files())
     server.observer = client.observer
     server.principal = principal
     return server

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "losant_mcp"
 
 _BELOW_CLIENT = {"errors", "text", "api", "config", "claims", "observer", "policy"}
 _BELOW_TOOLS = _BELOW_CLIENT | {"client", "guard", "analysis", "guides"}
-_BELOW_SERVER = _BELOW_TOOLS | {"tools", "resources", "prompts"}
+_BELOW_SERVER = _BELOW_TOOLS | {"tools", "resources", "prompts", "completions"}
 
 # A layer may always import itself and the root, which holds nothing but the version.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # What a resource says, tools say as well; a prompt embeds resources and names tools.
     "resources": _BELOW_TOOLS | {"tools"},
     "prompts": _BELOW_TOOLS | {"tools", "resources"},
+    "completions": _BELOW_TOOLS | {"tools"},
     # The composition root and the command line also start the sandbox.
     "server": _BELOW_SERVER | {"sandbox"},
     "http": _BELOW_SERVER | {"server"},
@@ -59,7 +60,7 @@ OWNERS: dict[str, set[str]] = {
     "uvicorn": {"sandbox", "http", "hosting"},
     "prometheus_client": {"hosting"},
     "duckdb": {"analysis"},
-    "jinja2": {"http"},
+    "jinja2": {"http", "prompts"},
     # What Losant says is told without MCP.
     "mcp": set(MAY_IMPORT) - {"errors", "api"},
 }
