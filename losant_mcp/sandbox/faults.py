@@ -248,7 +248,9 @@ async def _spoil(rule: Rule, held: _Held, scope: Scope, receive: Receive, send: 
     if isinstance(rule, SlowBody):
         size = -(-len(held.body) // rule.pieces)
         for at in range(0, len(held.body), size):
-            await anyio.sleep(rule.ms / 1000 / rule.pieces)
+            with anyio.move_on_after(rule.ms / 1000 / rule.pieces):
+                await _disconnected(receive)
+                return
             piece = held.body[at : at + size]
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
