@@ -139,6 +139,19 @@ class Guarded:
         audit = (await self.guard()).ledger.audit
         return list(audit.read(1000, plan_id=plan_id))
 
+    async def backed_up(self, backup_id: str) -> int:
+        """How many objects a backup holds, read to its end."""
+        guard = await self.guard()
+        binding = guard.ledger.binding
+        manifest = await guard.backups.get(
+            backup_id,
+            principal=binding.principal,
+            api_url=binding.api_url,
+            application_id=self.sandbox.application_id,
+        )
+        async with guard.backups.open(manifest) as source:
+            return len([item async for chunk in source.chunks(100) for item in chunk])
+
     def table_id(self, table: str) -> str:
         """The id of a table, by its name."""
         [found] = self.sandbox.store.rows("SELECT id FROM data_tables WHERE name = ?", table)

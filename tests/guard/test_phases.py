@@ -94,7 +94,7 @@ async def test_a_killed_truncate_is_backed_up_told_and_never_repeated(
         left = 0 if gone else len(TANKS)
         assert last["counts"] == {"planned": len(TANKS), "backed_up": len(TANKS), "left": left}
         assert f"Of 6 rows in the plan, {left} are at Losant now." in plan.outcome["message"]
-        manifest = await _backup(next_start, plan.outcome["backupId"])
+        manifest = await next_start.backed_up(plan.outcome["backupId"])
         assert manifest == len(TANKS)
     else:
         assert last["counts"] == {"planned": len(TANKS)}
@@ -105,20 +105,6 @@ async def test_a_killed_truncate_is_backed_up_told_and_never_repeated(
         assert (await result(client, "truncate_rows", dataTableId=table))["removed"] == len(TANKS)
         assert len(next_start.questions) == 1
     assert who.left() == {}
-
-
-async def _backup(guarded: Guarded, backup_id: str) -> int:
-    """How many objects the backup holds, read to its end."""
-    guard = await guarded.guard()
-    binding = guard.ledger.binding
-    manifest = await guard.backups.get(
-        backup_id,
-        principal=binding.principal,
-        api_url=binding.api_url,
-        application_id=guarded.sandbox.application_id,
-    )
-    async with guard.backups.open(manifest) as source:
-        return len([item async for chunk in source.chunks(100) for item in chunk])
 
 
 @pytest.mark.parametrize(
@@ -159,7 +145,7 @@ async def test_a_killed_bulk_delete_of_events_says_how_far_it_came(
     assert ("backed_up" in last.facts["counts"]) is backed_up
     if backed_up:
         assert last.facts["counts"]["left"] == (0 if gone else MANY)
-        assert await _backup(next_start, last.facts["backup"]) == MANY
+        assert await next_start.backed_up(last.facts["backup"]) == MANY
     assert plan.outcome is not None
     assert plan.outcome["status"] == "interrupted"
 
