@@ -20,6 +20,7 @@ from losant_mcp.guard.running import (
     IDS_IN_A_SET,
     Chunks,
     Drifted,
+    JsonObject,
     Ran,
     Run,
     Stopped,
@@ -97,9 +98,7 @@ async def update_events(run: Run) -> Ran:
             kept += len(group) - reached
             await run.progress(changed, len(events.same), "events changed")
     except LosantMcpError as error:
-        further = min(IDS_IN_A_SET, len(events.same) - changed - kept)
-        note = f"{changed:,} events were changed for certain; a further {further} may be."
-        raise Stopped(error, Ran(changed=changed, backup_id=backup_id, note=note)) from error
+        raise Stopped(error, await events.known_changed(error, changed, backup_id)) from error
     kept += events.changed
     return Ran(changed=changed, kept=kept, gone=events.gone, backup_id=backup_id)
 
@@ -116,6 +115,8 @@ class _Events:
         self._run = run
         self._seen = dict(run.plan.planned.items)
         self._newest: str | None = None
+        self._under_way: tuple[JsonObject, int] | None = None
+        """Which events the change that was sent last is for, and how many they were."""
         self.same: list[str] = []
         self.changed = 0
         self.gone = 0
@@ -173,12 +174,29 @@ class _Events:
         meant = exactly(ids, query, "lastUpdated", self._newest)
         # Losant does not tell how many it changed, and afterwards nobody can.
         reached = await self._run.client.events_get(**self._run.at, query=meant, perPage=1)
+        self._under_way = (meant, reached.totalCount)
         answer = await self._run.client.events_patch(
             **self._run.at, body=patch, query=meant, **notify
         )
         if isinstance(answer, JobEnqueued):
             await self._end(answer, since)
+        self._under_way = None
         return reached.totalCount
+
+    async def known_changed(self, error: LosantMcpError, changed: int, backup_id: str) -> Ran:
+        """How far a change came that was stopped: counted at Losant where that is not certain."""
+        if self._under_way is None or error.changed == "nothing":
+            return Ran(changed=changed, backup_id=backup_id)
+        meant, number = self._under_way
+        try:
+            # What was changed is newer than the backup, so it is not meant any more.
+            left = await self._run.client.events_get(**self._run.at, query=meant, perPage=1)
+        except LosantMcpError:
+            note = f"{changed:,} events were changed for certain; a further {number:,} may be."
+            return Ran(changed=changed, backup_id=backup_id, note=note)
+        changed += max(0, number - left.totalCount)
+        note = f"Losant shows {changed:,} of them changed so far."
+        return Ran(changed=changed, backup_id=backup_id, note=note)
 
     async def _follow(self, job: JobEnqueued, since: datetime, ids: Sequence[str]) -> int:
         """Wait for the job's end; how many it removed. Raises JobFailed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from losant_mcp.api.events import EventPatch
@@ -19,7 +21,12 @@ async def update_event(run: Run) -> Ran:
     try:
         after = await run.client.event_patch(**run.at, eventId=before.id, body=patch)
     except LosantMcpError as error:
-        raise Stopped(error, Ran(backup_id=backup_id)) from error
+
+        async def changed() -> bool:
+            now = await run.client.event_get(**run.at, eventId=before.id)
+            return now.lastUpdated != before.lastUpdated and _is_as_wanted(run, now.to_json())
+
+        raise await _stopped(error, Ran(backup_id=backup_id), changed) from error
     return Ran(changed=1, backup_id=backup_id, result=after.to_json())
 
 
@@ -27,14 +34,19 @@ async def update_row(run: Run) -> Ran:
     """Change one row."""
     row_id = run.plan.operation.target_id
     table = await run.client.data_table_get(**run.table)
-    before = await run.client.data_table_row_get(**run.table, rowId=row_id)
-    _check_seen(run, before.to_json().get("updatedAt"))
-    backup_id = await _keep(run, before.to_json(), table)
+    before = (await run.client.data_table_row_get(**run.table, rowId=row_id)).to_json()
+    _check_seen(run, before.get("updatedAt"))
+    backup_id = await _keep(run, before, table)
     body = RowUpdate.model_validate(_change(run))
     try:
         after = await run.client.data_table_row_patch(**run.table, rowId=row_id, body=body)
     except LosantMcpError as error:
-        raise Stopped(error, Ran(backup_id=backup_id)) from error
+
+        async def changed() -> bool:
+            now = (await run.client.data_table_row_get(**run.table, rowId=row_id)).to_json()
+            return now.get("updatedAt") != before.get("updatedAt") and _is_as_wanted(run, now)
+
+        raise await _stopped(error, Ran(backup_id=backup_id), changed) from error
     return Ran(changed=1, backup_id=backup_id, result=after.to_json())
 
 
@@ -46,7 +58,12 @@ async def update_data_table(run: Run) -> Ran:
     try:
         after = await run.client.data_table_patch(**run.table, body=body)
     except LosantMcpError as error:
-        raise Stopped(error, Ran(backup_id=backup_id)) from error
+
+        async def changed() -> bool:
+            now = await run.client.data_table_get(**run.table)
+            return now.lastUpdated != table.lastUpdated and _is_as_wanted(run, now.to_json())
+
+        raise await _stopped(error, Ran(backup_id=backup_id), changed) from error
     return Ran(changed=1, backup_id=backup_id, result=after.to_json())
 
 
@@ -57,7 +74,12 @@ async def add_data_table_column(run: Run) -> Ran:
     try:
         after = await run.client.data_table_add_column(**run.table, body=column)
     except LosantMcpError as error:
-        raise Stopped(error, Ran()) from error
+
+        async def changed() -> bool:
+            now = await run.client.data_table_get(**run.table)
+            return column.name in [there.name for there in now.columns]
+
+        raise await _stopped(error, Ran(), changed) from error
     return Ran(changed=1, result=after.to_json())
 
 
@@ -81,6 +103,30 @@ async def _keep(run: Run, before: JsonObject, table: DataTable | None = None) ->
         yield [before]
 
     return await run.keep("before-image", chunks(), table=table)
+
+
+async def _stopped(
+    error: LosantMcpError, known: Ran, changed: Callable[[], Awaitable[bool]]
+) -> Stopped:
+    """How a change ended that failed; where that is not certain, Losant is asked."""
+    if error.changed == "nothing":
+        return Stopped(error, known)
+    try:
+        happened = await changed()
+    except LosantMcpError:
+        return Stopped(error, replace(known, note="Losant cannot be asked now how it stands."))
+    if happened:
+        return Stopped(error, replace(known, changed=1, note="Losant shows the change."))
+    return Stopped(error, replace(known, note="Losant does not show the change so far."))
+
+
+def _is_as_wanted(run: Run, now: JsonObject) -> bool:
+    """Whether what an object shows of the change is there. Tags are merged, and comments hidden."""
+    return all(
+        now[name] == value
+        for name, value in _change(run).items()
+        if name in now and not isinstance(value, dict)
+    )
 
 
 def _change(run: Run) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""The way to Losant, with one operation on it that fares badly before the sandbox can see it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+from tests.tools.watching import endpoint_of
+
+_LINGER = "hh" if sys.platform == "win32" else "ii"
+
+
+@dataclass
+class Line(httpx.AsyncBaseTransport):
+    """The network. The requests of ``endpoint`` go to another ``port``, or get little time."""
+
+    endpoint: str = ""
+    port: int | None = None
+    """Where the requests of the endpoint arrive instead, if not at the sandbox."""
+    read_seconds: float | None = None
+    """How long the client waits for a byte of their answers."""
+    attempts: int = 0
+    """How often such a request was begun."""
+    network: httpx.AsyncBaseTransport = field(
+        # There is no TLS here, and loading certificates takes a while.
+        default_factory=lambda: httpx.AsyncHTTPTransport(verify=False)
+    )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request where it goes, with the time that it gets."""
+        if endpoint_of(request.method, request.url.path).id == self.endpoint:
+            self.attempts += 1
+            times = dict(request.extensions["timeout"])
+            if self.port is not None:
+                request.url = request.url.copy_with(port=self.port)
+                # Windows tries a refused connection for two seconds.
+                times["connect"] = 0.5
+            if self.read_seconds is not None:
+                times["read"] = self.read_seconds
+            request.extensions["timeout"] = times
+        return await self.network.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self.network.aclose()
+
+
+@contextmanager
+def shut_door() -> Iterator[int]:
+    """A port at which every connection is refused, since nobody else can listen there."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+@contextmanager
+def slammed_door() -> Iterator[int]:
+    """A port at which every connection is reset once it is used, without a byte being read."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def slam() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # closed: the test is over
+                return
+            # Before the first byte, some clients would not even learn that it was made.
+            connection.recv(1, socket.MSG_PEEK)
+            # A close that lingers for 0 seconds is a reset.
+            linger = struct.pack(_LINGER, 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            connection.close()
+
+    thread = threading.Thread(target=slam, name="slammed door", daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        # A thread that waits in accept does not notice that its socket was closed.
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
