@@ -1,35 +1,45 @@
-"""``python -m benchmarks [--json PATH] [NAME...]``: measure, and print one table."""
+"""``python -m benchmarks [--json PATH] [--publish] [NAME...]``: measure, and print one table."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks import (
+    answers,
     call_overhead,
     cold_start,
     digest,
     guard,
     guard_calls,
+    jobs,
+    page,
     sandbox_speed,
     tokens,
     workbench,
 )
 from benchmarks.figure import Figure, table
 
-MEASURES: Mapping[str, Callable[[], Iterator[Figure]]] = {
-    "cold_start": cold_start.figures,
-    "call_overhead": call_overhead.figures,
-    "sandbox_speed": sandbox_speed.figures,
-    "guard": guard.figures,
-    "guard_calls": guard_calls.figures,
-    "tokens": tokens.figures,
-    "digest": digest.figures,
-    "workbench": workbench.figures,
+MEASURES: Mapping[str, ModuleType] = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        tokens,
+        answers,
+        jobs,
+        cold_start,
+        call_overhead,
+        workbench,
+        digest,
+        guard_calls,
+        guard,
+        sandbox_speed,
+    )
 }
+"""Each has ``figures()``, which measures; its docstring says what and how."""
 
 
 def main() -> int:
@@ -37,17 +47,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASURES))
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures here")
+    parser.add_argument("--publish", action="store_true", help="write the documentation's page")
     given = parser.parse_args()
     if unknown := set(given.names) - set(MEASURES):
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
-    figures: list[Figure] = []
+    measured: dict[str, list[Figure]] = {}
     for name in given.names or MEASURES:
         print(f"measuring {name} ...", file=sys.stderr)
-        figures += MEASURES[name]()
+        measured[name] = list(MEASURES[name].figures())
+    figures = [figure for found in measured.values() for figure in found]
     print(table(figures))
+    found = page.results(measured)
     if given.json is not None:
-        facts = [figure.to_json() for figure in figures]
-        given.json.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if given.publish:
+        page.publish(found, MEASURES)
     return 1 if any(figure.met is False for figure in figures) else 0
 
 

@@ -55,7 +55,7 @@ def table(figures: Iterable[Figure]) -> str:
     rows = [("what", "ours", "alternative", "ratio", "goal")]
     for it in figures:
         name = f" ({it.alternative_name})" if it.alternative_name else ""
-        ratio = "" if it.ratio is None else f"{it.ratio:.2f}"
+        ratio = "" if it.ratio is None else f"{it.ratio:.3g}"
         other = _number(it.alternative, it.unit) + name if it.alternative is not None else it.note
         rows.append((it.what, _number(it.ours, it.unit), other, ratio, it.goal))
     sizes = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
