@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from mcp import Client
 from mcp.types import CallToolResult, ImageContent, TextContent
 
+from losant_mcp.server import LosantServer
 from tests.served import Sandbox
 
 Mode = Literal["auto", "legacy"]
@@ -18,13 +19,20 @@ JsonObject = dict[str, Any]
 MOST_OF_AN_ERROR = 600
 
 
-class Connect(Protocol):
-    """The fixture ``connect``: keyword arguments are settings by attribute, and these.
+class Serve(Protocol):
+    """The fixture ``serve``: keyword arguments are settings by attribute, and these.
 
     ``token`` is one of the sandbox's by name; ``bound`` binds to its application; ``transport``
     is httpx's; ``now`` the server's clock; ``job_seconds`` how long tools wait for their jobs;
     ``pause`` waits between looks at what is watched.
     """
+
+    def __call__(self, **settings: Any) -> Awaitable[LosantServer]:
+        """A server without clients."""
+
+
+class Connect(Protocol):
+    """The fixture ``connect``, which takes what ``serve`` does."""
 
     def __call__(self, **settings: Any) -> Awaitable[Client]:
         """A connected client."""

@@ -26,9 +26,9 @@ from losant_mcp.resources.watching import Pause, pause
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
-from losant_mcp.server import build_server, policy_of, resolve_denied
+from losant_mcp.server import LosantServer, build_server, policy_of, resolve_denied
 from losant_mcp.tools.times import utc_now
-from tests.calling import Connect, Mode
+from tests.calling import Connect, Mode, Serve
 from tests.served import Sandbox
 
 
@@ -110,11 +110,11 @@ def mode(request: pytest.FixtureRequest) -> Mode:
 
 
 @pytest.fixture
-async def connect(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator[Connect]:
-    """Makes real MCP clients of real servers, in memory, over the sandbox's real HTTP."""
+async def serve(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Serve]:
+    """Makes real servers over the sandbox's real HTTP, for clients in memory."""
     async with AsyncExitStack() as stack:
 
-        async def connect(
+        async def serve(
             *,
             token: str = "full",  # noqa: S107 - the name of one
             bound: bool = True,
@@ -123,7 +123,7 @@ async def connect(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator
             job_seconds: float = 20.0,
             pause: Pause = pause,
             **settings: Any,
-        ) -> Client:
+        ) -> LosantServer:
             made = Settings(
                 **{
                     "api_token": SecretStr(sandbox.tokens[token]),
@@ -151,6 +151,18 @@ async def connect(sandbox: Sandbox, mode: Mode, tmp_path: Path) -> AsyncIterator
             )
             stack.push_async_callback(server.workbench.aclose)
             await stack.enter_async_context(server.resources.watching)
+            return server
+
+        yield serve
+
+
+@pytest.fixture
+async def connect(serve: Serve, mode: Mode) -> AsyncIterator[Connect]:
+    """Makes real MCP clients of such servers, in memory."""
+    async with AsyncExitStack() as stack:
+
+        async def connect(**settings: Any) -> Client:
+            server = await serve(**settings)
             return await stack.enter_async_context(Client(server, mode=mode))
 
         yield connect
