@@ -33,6 +33,7 @@ from losant_mcp.api.query_values import nearest
 from losant_mcp.claims import read_claims
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import by_number
+from losant_mcp.completions import offer_completions
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.door import GuardDoor
@@ -295,6 +296,7 @@ def build_server(
     server.resources = resources
     resources.serve(server)
     server.prompts = Prompts(services, read_files())
+    offer_completions(server, services)
     server.observer = client.observer
     server.principal = principal
     return server

@@ -42,7 +42,7 @@ TIMES = ("-1h", "-8h", "-24h", "-7d", "-30d", "today", "yesterday")
 Reference = PromptReference | ResourceTemplateReference
 
 
-def offer(server: MCPServer[None], services: Services) -> None:
+def offer_completions(server: MCPServer[None], services: Services) -> None:
     """Let the server complete what its prompts and resource templates declare."""
     completions = Completions(services)
 
