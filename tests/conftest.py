@@ -110,59 +110,64 @@ def mode(request: pytest.FixtureRequest) -> Mode:
 
 
 @pytest.fixture
-async def serve(sandbox: Sandbox, tmp_path: Path) -> AsyncIterator[Serve]:
-    """Makes real servers over the sandbox's real HTTP, for clients in memory."""
+async def opened(sandbox: Sandbox) -> AsyncIterator[AsyncExitStack]:
+    """What a test has open: servers and clients end in the opposite order of their beginning."""
     async with AsyncExitStack() as stack:
-
-        async def serve(
-            *,
-            token: str = "full",  # noqa: S107 - the name of one
-            bound: bool = True,
-            transport: httpx.AsyncBaseTransport | None = None,
-            now: Callable[[], datetime] = utc_now,
-            job_seconds: float = 20.0,
-            pause: Pause = pause,
-            **settings: Any,
-        ) -> LosantServer:
-            made = Settings(
-                **{
-                    "api_token": SecretStr(sandbox.tokens[token]),
-                    "api_url": sandbox.url,
-                    "application_id": sandbox.application_id if bound else None,
-                    "state_dir": tmp_path / "state",
-                    **settings,
-                }
-            )
-            assert made.api_token is not None
-            losant = LosantClient(
-                made.api_token,
-                base_url=made.api_url,
-                policy=policy_of(made),
-                # There is no TLS here, and loading certificates takes a while.
-                transport=transport or httpx.AsyncHTTPTransport(verify=False),
-                retry_wait_scale=0,
-            )
-            await stack.enter_async_context(losant)
-            losant.policy = await resolve_denied(made, losant)
-            door = GuardDoor(made, losant)
-            stack.push_async_callback(door.aclose)
-            server = build_server(
-                made, losant, guard=door, now=now, job_seconds=job_seconds, pause=pause
-            )
-            stack.push_async_callback(server.workbench.aclose)
-            await stack.enter_async_context(server.resources.watching)
-            return server
-
-        yield serve
+        yield stack
 
 
 @pytest.fixture
-async def connect(serve: Serve, mode: Mode) -> AsyncIterator[Connect]:
+def serve(sandbox: Sandbox, tmp_path: Path, opened: AsyncExitStack) -> Serve:
+    """Makes real servers over the sandbox's real HTTP, for clients in memory."""
+
+    async def serve(
+        *,
+        token: str = "full",  # noqa: S107 - the name of one
+        bound: bool = True,
+        transport: httpx.AsyncBaseTransport | None = None,
+        now: Callable[[], datetime] = utc_now,
+        job_seconds: float = 20.0,
+        pause: Pause = pause,
+        **settings: Any,
+    ) -> LosantServer:
+        made = Settings(
+            **{
+                "api_token": SecretStr(sandbox.tokens[token]),
+                "api_url": sandbox.url,
+                "application_id": sandbox.application_id if bound else None,
+                "state_dir": tmp_path / "state",
+                **settings,
+            }
+        )
+        assert made.api_token is not None
+        losant = LosantClient(
+            made.api_token,
+            base_url=made.api_url,
+            policy=policy_of(made),
+            # There is no TLS here, and loading certificates takes a while.
+            transport=transport or httpx.AsyncHTTPTransport(verify=False),
+            retry_wait_scale=0,
+        )
+        await opened.enter_async_context(losant)
+        losant.policy = await resolve_denied(made, losant)
+        door = GuardDoor(made, losant)
+        opened.push_async_callback(door.aclose)
+        server = build_server(
+            made, losant, guard=door, now=now, job_seconds=job_seconds, pause=pause
+        )
+        opened.push_async_callback(server.workbench.aclose)
+        await opened.enter_async_context(server.resources.watching)
+        return server
+
+    return serve
+
+
+@pytest.fixture
+def connect(serve: Serve, mode: Mode, opened: AsyncExitStack) -> Connect:
     """Makes real MCP clients of such servers, in memory."""
-    async with AsyncExitStack() as stack:
 
-        async def connect(**settings: Any) -> Client:
-            server = await serve(**settings)
-            return await stack.enter_async_context(Client(server, mode=mode))
+    async def connect(**settings: Any) -> Client:
+        server = await serve(**settings)
+        return await opened.enter_async_context(Client(server, mode=mode))
 
-        yield connect
+    return connect
