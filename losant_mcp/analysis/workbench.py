@@ -333,9 +333,9 @@ def _check_one_form(meant: Mapping[str, DataTable | str]) -> None:
 
 
 def _not_named(name: str, names: Sequence[str]) -> InvalidRequest:
-    unknown = unknown_table(name, names)
+    hint = unknown_table(name, names).hint if names else "It names none."
     return InvalidRequest(
-        f"prefilter: the statement names no table {one_line(name, 60)!r}.", hint=unknown.hint
+        f"prefilter: the statement names no table {one_line(name, 60)!r}.", hint=hint
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
@@ -16,16 +15,13 @@ from losant_mcp.api.endpoints import (
     DEVICES_GET,
     EVENTS_GET,
 )
-from losant_mcp.api.query import Subject
-from losant_mcp.api.types import JsonObject
-from losant_mcp.errors import InvalidRequest
-from losant_mcp.text import one_line
 from losant_mcp.tools import paging
 from losant_mcp.tools.arguments import ApplicationId, Time
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.schema import JsonSchema
+from losant_mcp.tools.selects import select, told
 from losant_mcp.tools.spec import LISTING, tool
-from losant_mcp.tools.times import iso, to_ms
+from losant_mcp.tools.times import to_ms
 
 DAY = 86_400_000
 
@@ -72,46 +68,14 @@ async def query_sql(
     """
     now = to_ms(call.services.clock.now())
     since = start if start is not None else max(1, (end or now) - DEFAULT_DAYS * DAY)
-
-    def check(
-        query: JsonObject, subject: Subject, columns: Sequence[str] | None, name: str
-    ) -> JsonObject:
-        checked = call.query(
-            query, subject, columns=None if columns is None else list(columns), name=name
-        )
-        return checked or {}
-
-    for name, query in (prefilter or {}).items():
-        if not isinstance(query, dict):
-            raise InvalidRequest(
-                f"prefilter.{one_line(name, 40)} must be an advanced query.",
-                hint='Write {"table": {"column": {"$gte": 5}}}.',
-            )
-    answer = await call.services.workbench.query(
-        call.client,
-        applicationId,
-        sql,
-        prefilter=prefilter,
-        start=since,
-        end=end,
-        progress=call.progress,
-        check=check,
-    )
+    answer = await select(call, applicationId, sql, prefilter, start=since, end=end)
     return _result(call, answer)
 
 
 def _result(call: Call, answer: Answer) -> dict[str, Any]:
     names = [name for name, _ in answer.columns]
     total = len(answer.rows) if answer.total is None else answer.total
-    more: dict[str, Any] = {
-        "scanned": {one_line(name, 60): count for name, count in answer.scanned.items()},
-        "exact": answer.exact,
-    }
-    if answer.partial:
-        more["partial"] = {one_line(name, 60): why for name, why in answer.partial.items()}
-    if answer.window is not None:
-        until = {} if answer.window.end is None else {"end": iso(answer.window.end)}
-        more["events"] = {"start": iso(answer.window.start), **until}
+    more = told(answer)
     if not answer.rows:
         more["hint"] = "No row satisfies the statement. Texts are compared with case; ILIKE is not."
     result = call.listing(

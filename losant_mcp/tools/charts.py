@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -28,13 +28,12 @@ from losant_mcp.api.endpoints import (
     DEVICES_GET,
     EVENTS_GET,
 )
-from losant_mcp.api.query import Subject
-from losant_mcp.api.types import JsonObject
 from losant_mcp.errors import InvalidRequest
-from losant_mcp.text import clean, one_line
+from losant_mcp.text import clean
 from losant_mcp.tools.arguments import ApplicationId, DeviceIds, Time, read
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.image import WithImage, size_of
+from losant_mcp.tools.selects import select, told
 from losant_mcp.tools.spec import tool
 from losant_mcp.tools.times import iso, to_ms
 
@@ -116,25 +115,8 @@ async def _selected(
     end: int | None,
 ) -> tuple[Table, dict[str, Any]]:
     """The result of a SELECT, whole. Raises InvalidRequest where it is too large to draw."""
-
-    def check(
-        query: JsonObject, subject: Subject, columns: Sequence[str] | None, name: str
-    ) -> JsonObject:
-        if not isinstance(query, dict):
-            raise InvalidRequest(f"{name} must be an advanced query.")
-        known = None if columns is None else list(columns)
-        return call.query(query, subject, columns=known, name=name) or {}
-
-    answer = await call.services.workbench.query(
-        call.client,
-        application_id,
-        sql,
-        prefilter=prefilter,
-        start=start,
-        end=end,
-        progress=call.progress,
-        check=check,
-        rows=MOST_POINTS,
+    answer = await select(
+        call, application_id, sql, prefilter, start=start, end=end, rows=MOST_POINTS
     )
     if answer.total is None or answer.total > len(answer.rows):
         count = "Too many" if answer.total is None else f"{answer.total:,}"
@@ -142,15 +124,7 @@ async def _selected(
             f"{count} rows: at most {MOST_POINTS:,} short ones are drawn.",
             hint="Aggregate them, by time_bucket or date_trunc for instance.",
         )
-    scanned = {one_line(name, 60): count for name, count in answer.scanned.items()}
-    about: dict[str, Any] = {"scanned": scanned, "exact": answer.exact}
-    if answer.partial:
-        about["partial"] = {one_line(name, 60): why for name, why in answer.partial.items()}
-    if answer.window is not None:
-        about["window"] = {"start": iso(answer.window.start)}
-        if answer.window.end is not None:
-            about["window"]["end"] = iso(answer.window.end)
-    return Table(answer.columns, answer.rows), about
+    return Table(answer.columns, answer.rows), told(answer)
 
 
 async def _reported(
