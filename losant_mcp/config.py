@@ -210,6 +210,55 @@ class Settings(BaseModel):
         default=5000,
         ge=1,
     )
+    http: str | None = _setting(
+        "LOSANT_MCP_HTTP",
+        "Serve over HTTP at this host:port, instead of standard input and output.",
+        protected=True,
+        default=None,
+        pattern=r"^(\[[0-9A-Fa-f:]+\]|[^\s:/@\[\]]+):\d{1,5}$",
+    )
+    auth: Literal["none", "keys", "losant"] = _setting(
+        "LOSANT_MCP_AUTH",
+        "Who may call over HTTP: anybody on this machine, client keys, or Losant API tokens.",
+        protected=True,
+        default="none",
+    )
+    keys_file: Path | None = _setting(
+        "LOSANT_MCP_KEYS_FILE",
+        "With LOSANT_MCP_AUTH=keys: the file that `losant-mcp keys add` writes.",
+        protected=True,
+        default=None,
+    )
+    allowed_hosts: Names = _setting(
+        "LOSANT_MCP_ALLOWED_HOSTS",
+        "Names by which the HTTP server is reached; loopback's are always allowed.",
+        protected=True,
+        default=(),
+    )
+    allowed_origins: Names = _setting(
+        "LOSANT_MCP_ALLOWED_ORIGINS",
+        "Origins such as https://app.example.com whose web pages may call, by CORS.",
+        protected=True,
+        default=(),
+    )
+    max_requests: int = _setting(
+        "LOSANT_MCP_MAX_REQUESTS", "Most HTTP requests at a time.", default=64, ge=1, le=10_000
+    )
+    max_callers: int = _setting(
+        "LOSANT_MCP_MAX_CALLERS", "Most callers that are kept in memory.", default=1000, ge=1
+    )
+    max_sessions: int = _setting(
+        "LOSANT_MCP_MAX_SESSIONS", "Most open sessions of one caller.", default=200, ge=1
+    )
+    session_minutes: int = _setting(
+        "LOSANT_MCP_SESSION_MINUTES", "How long an idle session is kept.", default=30, ge=1
+    )
+    request_seconds: int = _setting(
+        "LOSANT_MCP_REQUEST_SECONDS",
+        "The longest that an HTTP request may take; it has to outlast a person's answer.",
+        default=900,
+        ge=1,
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "LOSANT_MCP_LOG_LEVEL", "How much is logged to standard error.", default="info"
     )
@@ -301,6 +350,7 @@ _MESSAGES = {
     ("api_url", "string_pattern_mismatch"): "must be an address such as https://api.losant.com",
     ("application_id", "string_pattern_mismatch"): "must be an id of 24 hexadecimal characters",
     ("toolsets", "too_short"): "names no toolset",
+    ("http", "string_pattern_mismatch"): "must be host:port, such as 127.0.0.1:8000",
 }
 
 

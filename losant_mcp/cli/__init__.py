@@ -1,4 +1,4 @@
-"""The command line: serve, sandbox, demo, call, check, approve, backups, audit, openapi.
+"""The command line: serve, sandbox, demo, call, check, approve, backups, audit, keys and more.
 
 One module a command, each loaded when its command is asked for, so that ``--version`` and
 ``--help`` answer at once. What goes wrong ends here as one or two lines on standard error:
@@ -23,7 +23,7 @@ from losant_mcp.errors import LosantMcpError, describe
 __all__ = ["cli", "main"]
 
 COMMANDS: Mapping[str, str] = {
-    "serve": "Serve MCP over standard input and output.",
+    "serve": "Serve MCP over standard input and output, or over HTTP.",
     "demo": "Take a tour on the embedded sandbox; no account needed.",
     "sandbox": "Serve the embedded sandbox's HTTP API alone.",
     "call": "Call one tool and print its result.",
@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, str] = {
     "approve": "Decide what an assistant asks for: approve or decline.",
     "backups": "List, show, restore and prune backups.",
     "audit": "Show the audit trail, or verify that it is whole.",
+    "keys": "Add, list and remove the client keys of a hosted server.",
     "openapi": "Write Losant's API as an OpenAPI 3.1 document.",
 }
 """Every command with its one line of help; ``losant_mcp.cli.<name>.<name>`` is the command."""

@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from anyio.to_thread import run_sync
 from pydantic import SecretStr
@@ -21,6 +21,8 @@ from losant_mcp.client import AsgiApp, LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.door import GuardDoor
+from losant_mcp.observer import Observer
+from losant_mcp.policy import Policy
 from losant_mcp.server import LosantServer, build_server, policy_of, resolve_denied
 
 if TYPE_CHECKING:
@@ -40,12 +42,23 @@ class Connection:
     guard: GuardDoor
 
 
+class Dial(Protocol):
+    """Makes clients of one Losant."""
+
+    def __call__(
+        self, token: SecretStr, policy: Policy, label: str = "", *, observer: Observer | None = None
+    ) -> LosantClient:
+        """A client of this token under this policy; ``label`` tells apart users of one token."""
+        ...
+
+
 @dataclass(frozen=True)
 class Reached:
-    """A client under the settings' policy, and the settings."""
+    """A client under the settings' policy, the settings, and what makes more clients."""
 
     settings: Settings
     client: LosantClient
+    dial: Dial
 
 
 @asynccontextmanager
@@ -86,10 +99,23 @@ async def reach(source: Source, *, quiet: bool = False) -> AsyncIterator[Reached
             "There is no Losant API token.",
             hint="Set LOSANT_API_TOKEN, or try `losant-mcp serve --sandbox`: it needs no account.",
         )
-    client = LosantClient(settings.api_token, base_url=settings.api_url, policy=policy_of(settings))
-    async with client:
+    dial = dial_of(settings)
+    async with dial(settings.api_token, policy_of(settings)) as client:
         client.policy = await resolve_denied(settings, client)
-        yield Reached(settings, client)
+        yield Reached(settings, client, dial)
+
+
+def dial_of(settings: Settings) -> Dial:
+    """What makes clients of the Losant of these settings."""
+
+    def dial(
+        token: SecretStr, policy: Policy, label: str = "", *, observer: Observer | None = None
+    ) -> LosantClient:
+        return LosantClient(
+            token, base_url=settings.api_url, policy=policy, observer=observer, label=label
+        )
+
+    return dial
 
 
 @asynccontextmanager
@@ -111,15 +137,18 @@ async def _reach_sandbox(source: Source, least: int) -> AsyncIterator[Reached]:
         logs.configure(settings, least=least)
         # A client sees the tools while the demo is still being written; its first call waits.
         seeding.start()
-        client = LosantClient.in_process(
-            _after(seeding, create_app(store, base_url=SANDBOX_URL)),
-            settings.api_token,
-            policy=policy_of(settings),
-            base_url=SANDBOX_URL,
-        )
-        async with client:
+        app = _after(seeding, create_app(store, base_url=SANDBOX_URL))
+
+        def dial(
+            token: SecretStr, policy: Policy, label: str = "", *, observer: Observer | None = None
+        ) -> LosantClient:
+            return LosantClient.in_process(
+                app, token, policy=policy, base_url=SANDBOX_URL, observer=observer, label=label
+            )
+
+        async with dial(settings.api_token, policy_of(settings)) as client:
             client.policy = await resolve_denied(settings, client)
-            yield Reached(settings, client)
+            yield Reached(settings, client, dial)
     finally:
         if seeding.ident is not None:
             seeding.join()

@@ -1,14 +1,13 @@
-"""``losant-mcp serve``: MCP over standard input and output."""
+"""``losant-mcp serve``: MCP over standard input and output, or over HTTP."""
 
 from __future__ import annotations
 
-import asyncio
 import gc
+import importlib.util
 import logging
 import os
 import signal
 import sys
-from types import FrameType
 
 import anyio
 import anyio.abc
@@ -16,6 +15,7 @@ import click
 
 from losant_mcp.cli.connection import Connection, connect
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
+from losant_mcp.cli.signals import signalled
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
@@ -30,12 +30,26 @@ log = logging.getLogger(__name__)
 @click.command(cls=SettingsCommand)
 @takes_settings
 def serve(source: Source) -> None:
-    """Serve MCP over standard input and output.
+    """Serve MCP over standard input and output, or over HTTP.
 
     An MCP client starts this command and speaks to it; standard output carries the protocol and
     nothing else, logs go to standard error. It ends when its input ends.
+
+    With --http HOST:PORT it serves many clients at /mcp, beside /healthz, /readyz and /metrics;
+    standard output then carries one line of JSON, its url, and it ends on SIGTERM or Ctrl-C.
     """
-    anyio.run(_serve, source)
+    if source.settings().http is None:
+        anyio.run(_serve, source)
+    else:
+        # Loaded here: over stdio there is no web server.
+        from losant_mcp.cli.hosted import serve_http
+
+        anyio.run(serve_http, source, SIGNALS, backend_options={"use_uvloop": has_uvloop()})
+
+
+def has_uvloop() -> bool:
+    """Whether the faster event loop is installed; Windows has none."""
+    return importlib.util.find_spec("uvloop") is not None
 
 
 async def _serve(source: Source) -> None:
@@ -54,15 +68,7 @@ async def _serve(source: Source) -> None:
 async def _end_on_signal(
     connection: Connection, *, task_status: anyio.abc.TaskStatus[None]
 ) -> None:
-    loop = asyncio.get_running_loop()
-    asked = anyio.Event()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(asked.set)
-
-    # Not loop.add_signal_handler nor anyio's receiver: Windows has neither.
-    for number in SIGNALS:
-        signal.signal(number, ask)
+    asked = signalled(SIGNALS)
     task_status.started()
     await asked.wait()
     with anyio.move_on_after(RUN_SECONDS):

@@ -56,6 +56,11 @@ class GuardDoor:
                 )
             return self._guard
 
+    @property
+    def opened(self) -> Guard | None:
+        """The guard, if it was opened."""
+        return self._guard
+
     async def idle(self) -> None:
         """Wait until no run is under way."""
         if self._guard is not None:

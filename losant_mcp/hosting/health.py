@@ -1,0 +1,97 @@
+"""Whether the server can do its work: asked often, by anybody, so answered from memory.
+
+What is told says nothing of settings, paths or tokens.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
+from typing import Literal
+
+import anyio
+from anyio.to_thread import run_sync
+
+from losant_mcp.client import LosantClient
+from losant_mcp.config import Settings
+from losant_mcp.errors import (
+    ApiError,
+    ConfigurationError,
+    LosantMcpError,
+    ServerError,
+    Unauthorized,
+)
+from losant_mcp.guard.durable import remove, write_whole
+from losant_mcp.guard.state_dir import open_state_dir
+
+GOOD_SECONDS = 10.0
+BAD_SECONDS = 2.0
+PROBE_SECONDS = 5.0
+
+State = Literal["ok", "failed", "not needed"]
+
+
+class Health:
+    """Asks Losant and the state store, at most every few seconds, however many want to know.
+
+    ``has_token`` says that ``client`` has the server's own token, which Losant then has to know.
+    """
+
+    def __init__(self, settings: Settings, client: LosantClient, *, has_token: bool) -> None:
+        self._settings = settings
+        self._client = client
+        self._has_token = has_token
+        self._lock = anyio.Lock()
+        self._told: Mapping[str, State] = {}
+        self._until = 0.0
+
+    async def look(self) -> Mapping[str, State]:
+        """What works and what does not."""
+        async with self._lock:
+            if monotonic() >= self._until:
+                self._told = {
+                    "losant": await _in_time(self._losant),
+                    "state": await _in_time(self._state),
+                }
+                is_good = "failed" not in self._told.values()
+                self._until = monotonic() + (GOOD_SECONDS if is_good else BAD_SECONDS)
+            return self._told
+
+    async def _losant(self) -> State:
+        application = self._client.policy.application_id
+        try:
+            if application is not None:
+                await self._client.application_get(applicationId=application)
+            else:
+                await self._client.applications_get(perPage=1)
+        except Unauthorized:
+            return "failed" if self._has_token else "ok"
+        except ServerError:
+            return "failed"
+        except ApiError:
+            return "ok"  # it answers; what a token may do is another question
+        except LosantMcpError:
+            return "failed"
+        return "ok"
+
+    async def _state(self) -> State:
+        if self._settings.access == "read":
+            return "not needed"
+        try:
+            await run_sync(self._write)
+        except (OSError, ConfigurationError):
+            return "failed"
+        return "ok"
+
+    def _write(self) -> None:
+        state = open_state_dir(self._settings.state_dir, self._settings.api_url)
+        path = state.path / f".ready-{secrets.token_hex(4)}"
+        write_whole(path, b"")
+        remove(path)
+
+
+async def _in_time(look: Callable[[], Awaitable[State]]) -> State:
+    with anyio.move_on_after(PROBE_SECONDS):
+        return await look()
+    return "failed"
