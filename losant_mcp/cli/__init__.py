@@ -62,8 +62,10 @@ class Commands(click.Group):
         """Run the command; its errors become a line or two."""
         try:
             return super().invoke(ctx)
-        except LosantMcpError as error:
-            click.echo(f"losant-mcp: {describe(error)}", err=True)
+        except (LosantMcpError, ExceptionGroup) as error:
+            if not isinstance(sole := _sole(error), LosantMcpError):
+                _end_with_bug()
+            click.echo(f"losant-mcp: {describe(sole)}", err=True)
             ctx.exit(2)
         except (click.ClickException, click.exceptions.Exit, click.Abort, OSError):
             raise
@@ -96,6 +98,13 @@ def _never_fail_to_print(stream: TextIO) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
+
+
+def _sole(error: Exception) -> Exception:
+    """What failed, without the task groups around it, where it failed alone."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        [error] = error.exceptions
+    return error
 
 
 def _end_with_bug() -> NoReturn:
