@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from losant_mcp.api.query import QueryBody, Subject
-from losant_mcp.api.types import RequestModel, RequestRoot, ResponseModel
+from losant_mcp.api.types import EMAIL, HTTP_URL, RequestModel, RequestRoot, ResponseModel
 
 BASE_URL = "https://api.losant.com"
 API_VERSION = "^1.30.0"
@@ -46,6 +46,13 @@ class Param:
     pattern: str = ""
     subject: Subject | None = None
 
+    @property
+    def form(self) -> str:
+        """The pattern of its text: its own, or that of the field of its name in a body."""
+        return self.pattern or _FORMS.get(self.name, "")
+
+
+_FORMS: Mapping[str, str] = {"email": EMAIL, "callbackUrl": HTTP_URL}
 
 Body = type[RequestModel] | type[RequestRoot[Any]]
 

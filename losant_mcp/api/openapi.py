@@ -40,7 +40,8 @@ _TAG_OF: Mapping[str, str] = {
 _EVERYWHERE = (400, 401, 403, 429)
 """Some operations declare fewer, but any may answer so."""
 _FORMATS: Mapping[str, JsonObject] = {
-    "integer": {"type": "integer", "minimum": 0},
+    # Where Losant's own bound lies is not known; nobody needs more.
+    "integer": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1},
     "boolean": {"type": "boolean"},
 }
 
@@ -184,7 +185,7 @@ def _parameter(
 def _schema(param: Param) -> JsonObject:
     known: dict[str, Any] = {
         "enum": list(param.enum),
-        "pattern": param.pattern,
+        "pattern": param.form,
         "default": param.default,
     }
     kind = _FORMATS.get(param.kind, {"type": "string"})

@@ -125,6 +125,6 @@ def _checked_text(endpoint: Endpoint, param: Param, value: Any) -> str:
         raise InvalidRequest(f"{endpoint.id}: {param.name} must be one of {', '.join(param.enum)}.")
     if not isinstance(value, str):
         raise InvalidRequest(f"{endpoint.id}: {param.name} must be a string.")
-    if param.pattern and not re.fullmatch(param.pattern, value):
+    if param.form and not re.fullmatch(param.form, value):
         raise InvalidRequest(f"{endpoint.id}: {param.name} has a form that Losant does not take.")
     return value

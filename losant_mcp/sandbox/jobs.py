@@ -154,7 +154,7 @@ def _call_back(store: Store, log_id: str, url: str) -> None:
     """
     with store.transaction(write=False) as db:
         log = _log(db.execute("SELECT * FROM jobs WHERE id = ?", (log_id,)).fetchone())
-    request = urllib.request.Request(  # noqa: S310 - the body's model lets http and https pass only
+    request = urllib.request.Request(  # noqa: S310 - bodies and parameters let only http(s) pass
         url, json.dumps(log).encode(), {"Content-Type": "application/json"}, method="POST"
     )
     with contextlib.suppress(OSError, ValueError, urllib.error.URLError, http.client.HTTPException):

@@ -79,8 +79,8 @@ def _value(param: Param, given: list[tuple[tuple[str, ...], str]]) -> Any:
 def _check(param: Param, value: str) -> None:
     if param.enum and value not in param.enum:
         raise invalid(f"query parameter {param.name} must be one of {', '.join(param.enum)}")
-    if param.pattern and not re.match(param.pattern, value):
-        raise invalid(f"query parameter {param.name} must match {param.pattern}")
+    if param.form and not re.fullmatch(param.form, value):
+        raise invalid(f"query parameter {param.name} must match {param.form}")
 
 
 def _query(param: Param, text: str) -> Any:

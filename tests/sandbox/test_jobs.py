@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.calling import stored
 from tests.sandbox.demo_http import at_application, newest_log, query, set_job_fault
 from tests.served import Sandbox
 
@@ -147,6 +148,21 @@ def test_the_callback_is_called_with_the_log(http: httpx.Client) -> None:
         log = newest_log(http)
     assert posted == [log]
     assert log["input"]["callbackUrl"] == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("callbackUrl", "file:///etc/passwd"), ("callbackUrl", "none"), ("email", "nobody")],
+)
+def test_a_callback_is_http_and_an_email_is_one(
+    http: httpx.Client, sandbox: Sandbox, name: str, value: str
+) -> None:
+    """In a parameter as in a body: refused, and nothing is deleted."""
+    before = stored(sandbox)
+    answer = http.post("/events/delete", params={name: value}, json={})
+    assert answer.status_code == 400
+    assert name in answer.json()["message"]
+    assert stored(sandbox) == before
 
 
 def test_a_callback_that_nobody_answers_does_no_harm(http: httpx.Client) -> None:
