@@ -221,7 +221,12 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     kind = {404: "NotFound", 405: "MethodNotAllowed"}.get(error.status_code, "Error")
     content = _problem_body(kind, error.detail)
-    return Response(content, error.status_code, error.headers, "application/json")
+    headers = error.headers
+    if error.status_code == 405:
+        # Starlette names the methods of one route, but a path has several.
+        found = (r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE)
+        headers = {"Allow": ", ".join(sorted({m for route in found for m in route.methods}))}
+    return Response(content, error.status_code, headers, "application/json")
 
 
 def _is_too_complex(error: sqlite3.OperationalError) -> bool:

@@ -20,23 +20,26 @@ def test_an_unknown_path_is_not_found(sandbox: Sandbox, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "allowed"),
     [
-        ("PUT", "/applications"),
-        ("POST", "/data-tables/5f0c0de03000000000000001"),
-        ("DELETE", "/data-tables"),
-        ("PUT", "/data-tables/5f0c0de03000000000000001/rows"),
-        ("GET", "/data-tables/5f0c0de03000000000000001/column"),
-        ("OPTIONS", "/events"),
+        ("PUT", "/applications", "GET"),
+        ("POST", "/data-tables/5f0c0de03000000000000001", "DELETE, GET, PATCH"),
+        ("DELETE", "/data-tables", "GET, POST"),
+        ("PUT", "/data-tables/5f0c0de03000000000000001/rows", "GET, POST"),
+        ("GET", "/data-tables/5f0c0de03000000000000001/column", "DELETE, POST"),
+        ("OPTIONS", "/events", "GET, PATCH, POST"),
     ],
 )
-def test_an_unmapped_method_is_not_allowed(sandbox: Sandbox, method: str, path: str) -> None:
-    """A known path with a method that it does not have is a 405."""
+def test_an_unmapped_method_is_not_allowed(
+    sandbox: Sandbox, method: str, path: str, allowed: str
+) -> None:
+    """A known path with a method that it does not have is a 405 that names those it has."""
     answer = sandbox.http().request(method, sandbox.application_url * (path[1] != "a") + path)
     assert (answer.status_code, answer.json()) == (
         405,
         {"type": "MethodNotAllowed", "message": "Method Not Allowed"},
     )
+    assert answer.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize(
