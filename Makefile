@@ -18,7 +18,7 @@ LOCK_FLAGS :=
 COMPILE := $(BIN)/python -m uv --no-config --quiet pip compile --universal --generate-hashes \
 	--python-version 3.11 --no-annotate --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help demo test nightly check readme bench lock clean
+.PHONY: help demo test nightly check readme bench bundle lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,11 @@ readme: .venv/.dev ## write the README's generated tables anew
 
 bench: .venv/.dev ## measure and print the figures
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bundle: .venv/.dev ## build the bundle for Claude Desktop, dist/*.mcpb
+	@rm -rf build/bundle
+	@$(BIN)/python -m build --wheel --no-isolation --outdir build/bundle . > /dev/null
+	@$(BIN)/python packaging/mcpb/bundle.py build/bundle/*.whl dist
 
 # The development lock comes first, and the other two take its versions, so that all three
 # agree and can be installed into one environment.

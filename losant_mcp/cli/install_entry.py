@@ -18,8 +18,8 @@ from losant_mcp.errors import ConfigurationError
 
 Start = Literal["auto", "uvx", "path"]
 
-_THROWN_AWAY = ({"uv", "archive-v0"}, {"uv", "environments-v2"}, {"pipx", ".cache"})
-"""Folders in the path of an environment that `uvx` or `pipx run` made, and may remove."""
+_THROWN_AWAY = {"archive-v0", "environments-v2", ".cache"}
+"""Folders, of uv and of pipx, whose environments `uvx` and `pipx run` make and may remove."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ def _absolute(path: Path) -> str:
 
 def starting_words(start: Start, scope: Scope) -> list[str]:
     """The words that start this program from anywhere. Raises ConfigurationError."""
-    passing = any(parts <= set(Path(sys.prefix).parts) for parts in _THROWN_AWAY)
-    if start == "uvx" or (start == "auto" and passing):
+    is_passing = not _THROWN_AWAY.isdisjoint(Path(sys.prefix).parts)
+    if start == "uvx" or (start == "auto" and is_passing):
         found = shutil.which("uvx")
         if found is None:
             raise ConfigurationError(

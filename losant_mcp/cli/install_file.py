@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -40,9 +41,9 @@ class ConfigurationFile:
     def change(self, text: str) -> Iterator[str]:
         """A unified diff to the new text, with nobody's secrets."""
         before = "" if self.data is None else self.text
-        name = str(self.path)
+        old, new = os.devnull if self.data is None else str(self.path), str(self.path)
         for line in difflib.unified_diff(
-            before.splitlines(), text.splitlines(), name, name, lineterm=""
+            before.splitlines(), text.splitlines(), old, new, lineterm=""
         ):
             yield _JWT.sub("(hidden)", _SECRET.sub(r'\1"(hidden)"', clean(line)))
 

@@ -2,66 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import zipfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from mcp import Client, StdioServerParameters
 
 from losant_mcp import __version__
-
-ROOT = Path(__file__).parents[1]
+from tests.packaging.running import ROOT, run
 
 # One worker runs all of them, so that the session's fixtures are made once.
 pytestmark = pytest.mark.xdist_group("packaging")
-
-# pip prints this once it has given up connecting; a refusal by the index reads otherwise.
-UNREACHABLE = re.compile(
-    r"NewConnectionError|NameResolutionError|ConnectTimeoutError|Cannot connect to proxy"
-    r"|Temporary failure in name resolution|Network is unreachable"
-)
-
-
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the checkout with the locked build backend."""
-    folder = tmp_path_factory.mktemp("dist")
-    _run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT])
-    [built] = folder.glob("*.whl")
-    return built
-
-
-@pytest.fixture(scope="session")
-def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `losant-mcp` command of a clean environment with the locked versions and the wheel.
-
-    Skips where no package index answers; any other failure to install fails the test.
-    """
-    folder = tmp_path_factory.mktemp("installed")
-    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-    _run([sys.executable, "-m", "venv", folder])
-    pip: list[str | Path] = [
-        scripts / "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ]
-    locked = _run(
-        [*pip, "--retries", "1", "--require-hashes", "-r", ROOT / "requirements.lock"],
-        check=False,
-    )
-    if locked.returncode and UNREACHABLE.search(locked.stderr):
-        pytest.skip("no package index can be reached from here")
-    assert locked.returncode == 0, locked.stderr
-    _run([*pip, "--no-deps", "--no-index", wheel])
-    return scripts / ("losant-mcp.exe" if os.name == "nt" else "losant-mcp")
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
@@ -80,7 +32,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
 
 def test_the_installed_command_answers_with_its_version(installed_wheel: Path) -> None:
     """The command works from the wheel alone, outside the checkout."""
-    answer = _run([installed_wheel, "--version"], cwd=installed_wheel.parent)
+    answer = run([installed_wheel, "--version"], cwd=installed_wheel.parent)
     assert answer.stdout.strip() == f"losant-mcp {__version__}"
 
 
@@ -98,7 +50,7 @@ async def test_the_installed_command_serves_mcp_over_stdio(installed_wheel: Path
 
 def test_the_demo_needs_nothing_but_the_runtime_lock(installed_wheel: Path) -> None:
     """The tour runs where no development tool is installed."""
-    assert "Your turn" in _run([installed_wheel, "demo"], cwd=installed_wheel.parent).stdout
+    assert "Your turn" in run([installed_wheel, "demo"], cwd=installed_wheel.parent).stdout
 
 
 @pytest.mark.parametrize("lock", sorted(ROOT.glob("requirements*.lock")), ids=lambda it: it.name)
@@ -111,19 +63,3 @@ def test_a_lock_pins_by_hash_and_names_no_place(lock: Path) -> None:
     strange = [line for line in lines if not line.startswith("#") and not pinned.fullmatch(line)]
     assert not strange
     assert "/" not in "".join(line for line in lines if line.startswith("#"))
-
-
-def _run(
-    command: Sequence[str | Path], *, check: bool = True, cwd: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
-    """Run a command as a user would, without this process's Python and coverage settings."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PYTHON", "COV", "LOSANT", "VIRTUAL_ENV"))
-    }
-    finished = subprocess.run(
-        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
-    )
-    assert not check or finished.returncode == 0, finished.stdout + finished.stderr
-    return finished
