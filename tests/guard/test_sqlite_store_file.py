@@ -6,10 +6,12 @@ import os
 import stat
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from losant_mcp.guard.plans import PLAN_SECONDS, Shown
 from losant_mcp.guard.sqlite_store import database
 from losant_mcp.guard.sqlite_store.database import Database, Transaction
 from losant_mcp.guard.sqlite_store.schema import VERSION
@@ -19,6 +21,7 @@ from tests.guard.stored import (
     KEY,
     LIMITS,
     Clock,
+    a_binding,
     a_plan,
     a_store,
     edited,
@@ -318,3 +321,17 @@ async def test_the_journal_that_the_file_has_is_kept(tmp_path: Path, whole: byte
     await store.remember("key", "value")
     assert not path.with_name("state.sqlite-wal").exists()
     await store.aclose()
+
+
+async def test_an_expired_plan_is_purged_even_if_nobody_looks_at_it(tmp_path: Path) -> None:
+    """Somebody else's next plan sweeps what is past its time, and its bytes are overwritten."""
+    clock = Clock()
+    store = a_store(tmp_path / "state.sqlite", clock)
+    await store.add_plan(a_plan(), LIMITS)
+    clock.wait(PLAN_SECONDS)
+    unsampled = replace(a_plan(binding=a_binding("bob")), shown=Shown("Production"))
+    await store.add_plan(unsampled, LIMITS)
+    await store.aclose()
+    content = (tmp_path / "state.sqlite").read_bytes()
+    assert b"Production" in content
+    assert b"secret" not in content

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from losant_mcp.guard.plans import PLAN_SECONDS, Shown, Status
-from losant_mcp.guard.sqlite_store import SqliteStore
+from losant_mcp.guard.plans import PLAN_SECONDS, Status
 from losant_mcp.guard.store import NotOpen, StateStore, UnknownPlan, binding_digest
 from tests.guard.stored import (
     LIMITS,
@@ -18,11 +16,11 @@ from tests.guard.stored import (
     Clock,
     a_binding,
     a_plan,
-    a_store,
     approve,
     burn,
     decline,
 )
+from tests.guard.stores import OpenStore
 
 UNKNOWN = "apr_" + "a" * 26
 
@@ -34,11 +32,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
+async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
     """An empty store."""
-    sqlite = a_store(tmp_path / "state.sqlite", clock)
-    yield sqlite
-    await sqlite.aclose()
+    opened = memory(clock)
+    yield opened
+    await opened.aclose()
 
 
 async def test_a_new_plan_gets_its_id_and_times_from_the_store(store: StateStore) -> None:
@@ -202,20 +200,6 @@ async def test_a_question_that_ended_keeps_no_samples(
     stored = await store.plan(plan.id)
     assert stored is not None
     assert (stored.status, stored.planned.items, stored.shown.samples) == (end, (), ())
-
-
-async def test_an_expired_plan_is_purged_even_if_nobody_looks_at_it(
-    store: SqliteStore, clock: Clock, tmp_path: Path
-) -> None:
-    """Somebody else's next plan sweeps what is past its time, and its bytes are overwritten."""
-    await store.add_plan(a_plan(), LIMITS)
-    clock.wait(PLAN_SECONDS)
-    unsampled = replace(a_plan(binding=a_binding("bob")), shown=Shown("Production"))
-    await store.add_plan(unsampled, LIMITS)
-    await store.aclose()
-    content = (tmp_path / "state.sqlite").read_bytes()
-    assert b"Production" in content
-    assert b"secret" not in content
 
 
 async def test_finished_plans_are_forgotten_after_thirty_days(

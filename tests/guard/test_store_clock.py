@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from losant_mcp.guard.plans import PLAN_SECONDS
-from losant_mcp.guard.sqlite_store import SqliteStore
-from losant_mcp.guard.store import BudgetSpent, NotOpen, TooManyQuestions
+from losant_mcp.guard.store import BudgetSpent, NotOpen, StateStore, TooManyQuestions
 from tests.guard.stored import (
     APPLICATION,
-    KEY,
     LIMITS,
     NOON,
     Clock,
     a_plan,
-    a_store,
     approve,
     burn,
     decline,
 )
+from tests.guard.stores import OpenStore
 
 
 @pytest.fixture
@@ -31,14 +28,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
+async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
     """An empty store."""
-    sqlite = a_store(tmp_path / "state.sqlite", clock)
-    yield sqlite
-    await sqlite.aclose()
+    opened = memory(clock)
+    yield opened
+    await opened.aclose()
 
 
-async def test_a_moment_back_is_waited_for(store: SqliteStore, clock: Clock) -> None:
+async def test_a_moment_back_is_waited_for(store: StateStore, clock: Clock) -> None:
     """A clock that is corrected by less than a second stands still for that long."""
     plan = await approve(store, await store.add_plan(a_plan(), LIMITS))
     clock.wait(-0.9)
@@ -50,7 +47,7 @@ async def test_a_moment_back_is_waited_for(store: SqliteStore, clock: Clock) -> 
 
 @pytest.mark.parametrize("back", [1.5, 100.0, 3600.0, 1e9])
 async def test_a_clock_that_goes_back_ends_what_could_be_used(
-    store: SqliteStore, clock: Clock, back: float
+    store: StateStore, clock: Clock, back: float
 ) -> None:
     """Questions, yeses and facts with a time end; runs, ends and other facts stay."""
     running = await burn(store, await approve(store, await store.add_plan(a_plan("t1"), LIMITS)))
@@ -75,9 +72,7 @@ async def test_a_clock_that_goes_back_ends_what_could_be_used(
     assert await store.now() == NOON - back
 
 
-async def test_a_clock_that_goes_back_frees_no_limit_early(
-    store: SqliteStore, clock: Clock
-) -> None:
+async def test_a_clock_that_goes_back_frees_no_limit_early(store: StateStore, clock: Clock) -> None:
     """Budgets, noes and questions count in full from the new present on, and then end."""
     await store.spend("destroyed", "ann", APPLICATION, 100, 100)
     await decline(store, await store.add_plan(a_plan(), LIMITS))
@@ -99,7 +94,7 @@ async def test_a_clock_that_goes_back_frees_no_limit_early(
     assert await store.changes(APPLICATION, "table-1") == []
 
 
-async def test_what_was_over_stays_over(store: SqliteStore, clock: Clock) -> None:
+async def test_what_was_over_stays_over(store: StateStore, clock: Clock) -> None:
     """A clock that goes back a little does not bring back an hour that had passed."""
     await store.spend("destroyed", "ann", APPLICATION, 100, 100)
     clock.wait(3601)
@@ -109,7 +104,7 @@ async def test_what_was_over_stays_over(store: SqliteStore, clock: Clock) -> Non
 
 
 async def test_a_yes_from_a_clock_of_the_future_ends_when_the_clock_is_set_right(
-    store: SqliteStore, clock: Clock
+    store: StateStore, clock: Clock
 ) -> None:
     """A year ahead by mistake is not a year of validity, and afterwards all works again."""
     clock.wait(365 * 24 * 3600)
@@ -123,7 +118,7 @@ async def test_a_yes_from_a_clock_of_the_future_ends_when_the_clock_is_set_right
 
 
 async def test_a_plan_that_ended_in_the_future_is_dropped_after_thirty_days(
-    store: SqliteStore, clock: Clock
+    store: StateStore, clock: Clock
 ) -> None:
     """Its thirty days count from when the clock was set right."""
     clock.wait(365 * 24 * 3600)
@@ -140,40 +135,12 @@ async def test_a_plan_that_ended_in_the_future_is_dropped_after_thirty_days(
 
 
 async def test_a_step_back_is_seen_by_another_process(
-    store: SqliteStore, clock: Clock, tmp_path: Path
+    store: StateStore, clock: Clock, memory: OpenStore
 ) -> None:
-    """The latest time is in the file, so a restart does not hide that the clock went back."""
+    """The latest time is in the memory, so a restart does not hide that the clock went back."""
     plan = await approve(store, await store.add_plan(a_plan(), LIMITS))
-    earlier = a_store(tmp_path / "state.sqlite", Clock(NOON - 60))
+    earlier = memory(Clock(NOON - 60))
     with pytest.raises(NotOpen) as refusal:
         await burn(earlier, plan)
     assert refusal.value.plan.status == "expired"
     await earlier.aclose()
-
-
-async def test_a_step_back_into_time_that_nobody_saw_is_noticed(tmp_path: Path) -> None:
-    """A steady clock tells that more time passed than the clock on the wall admits."""
-    clock, steady = Clock(), Clock(7.0)
-    store = SqliteStore(tmp_path / "state.sqlite", key=KEY, clock=clock, steady=steady)
-    plan = await approve(store, await store.add_plan(a_plan(), LIMITS))
-    clock.wait(30)
-    steady.wait(30)
-    assert await store.plan(plan.id) == plan
-    # 80 seconds pass, then the clock is put back by 80: it never showed an earlier time.
-    steady.wait(80)
-    with pytest.raises(NotOpen) as refusal:
-        await burn(store, plan)
-    assert refusal.value.plan.status == "expired"
-    await store.aclose()
-
-
-async def test_a_computer_that_slept_is_no_clock_that_went_back(tmp_path: Path) -> None:
-    """A steady clock that stood still during sleep leaves the wall clock right."""
-    clock, steady = Clock(), Clock(7.0)
-    store = SqliteStore(tmp_path / "state.sqlite", key=KEY, clock=clock, steady=steady)
-    plan = await store.add_plan(a_plan(), LIMITS)
-    clock.wait(300)
-    assert await store.plan(plan.id) == plan
-    await approve(store, plan)
-    await burn(store, plan)
-    await store.aclose()

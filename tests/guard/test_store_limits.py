@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from losant_mcp.guard.lifecycle import FORMS_PER_PLAN
 from losant_mcp.guard.plans import PLAN_SECONDS, Plan, Status, Way
 from losant_mcp.guard.refusals import moment
-from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.store import BudgetSpent, Fatigue, Meter, StateStore, TooManyQuestions
 from tests.guard.stored import (
     APPLICATION,
@@ -20,11 +18,11 @@ from tests.guard.stored import (
     Clock,
     a_binding,
     a_plan,
-    a_store,
     approve,
     burn,
     decline,
 )
+from tests.guard.stores import OpenStore
 
 RESTED = Fatigue(locked=False, plain_yeses=0, refused_until=None)
 
@@ -36,11 +34,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
+async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
     """An empty store."""
-    sqlite = a_store(tmp_path / "state.sqlite", clock)
-    yield sqlite
-    await sqlite.aclose()
+    opened = memory(clock)
+    yield opened
+    await opened.aclose()
 
 
 async def refusal_of(store: StateStore, plan: Plan) -> tuple[str, str]:
@@ -106,14 +104,14 @@ async def _form(store: StateStore) -> str:
 
 
 async def test_three_noes_in_a_row_lock_until_somebody_unlocks(
-    store: SqliteStore, clock: Clock, tmp_path: Path
+    store: StateStore, clock: Clock, memory: OpenStore
 ) -> None:
     """No time, no restart and no other target ends the lock; only ``unlock`` does."""
     for n in range(3):
         await decline(store, await store.add_plan(a_plan(f"table-{n}"), LIMITS))
     clock.wait(40 * 24 * 3600)
     await store.aclose()
-    second = a_store(tmp_path / "state.sqlite", clock)
+    second = memory(clock)
     assert await refusal_of(second, a_plan("table-9")) == (
         "3 questions in a row were answered with no, so destruction is locked.",
         (

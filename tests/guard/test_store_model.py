@@ -1,12 +1,11 @@
-"""The store beside a model of a page: whatever happens in whatever order, they agree."""
+"""Each store beside a model of a page: whatever happens in whatever order, they agree."""
 
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -19,18 +18,20 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
+    run_state_machine_as_test,
 )
 
 from losant_mcp.guard.plans import Status
-from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.store import (
     BudgetSpent,
     GuardError,
     NotOpen,
+    StateStore,
     TooManyQuestions,
     binding_digest,
 )
-from tests.guard.stored import APPLICATION, KEY, LIMITS, Clock, a_binding, a_plan
+from tests.guard.stored import APPLICATION, LIMITS, Clock, a_binding, a_plan
+from tests.guard.stores import NewMemory
 
 T = TypeVar("T")
 
@@ -70,17 +71,15 @@ class Memory(RuleBasedStateMachine):
 
     plans = Bundle("plans")
 
-    def __init__(self) -> None:
+    def __init__(self, new_memory: NewMemory) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
+        self.held = ExitStack()
+        self.memory = self.held.enter_context(new_memory())
         self.loop = asyncio.Runner()
         self.clock = Clock()
         self.asked: dict[str, Asked] = {}
         self.people = {name: Person() for name in PRINCIPALS}
-        self.store = self._opened()
-
-    def _opened(self) -> SqliteStore:
-        return SqliteStore(Path(self.folder.name) / "state.sqlite", key=KEY, clock=self.clock)
+        self.store: StateStore = self.memory(self.clock)
 
     def _run(self, call: Awaitable[T]) -> T:
         async def run() -> T:
@@ -111,7 +110,7 @@ class Memory(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """The file is there before the clock can turn."""
+        """The memory is there before the clock can turn."""
         self._run(self.store.now())
 
     @rule(
@@ -279,7 +278,7 @@ class Memory(RuleBasedStateMachine):
     def restart(self) -> None:
         """The process ends and another one starts."""
         self._run(self.store.aclose())
-        self.store = self._opened()
+        self.store = self.memory(self.clock)
 
     # ---- what holds ------------------------------------------------------------------------
 
@@ -315,13 +314,24 @@ class Memory(RuleBasedStateMachine):
         self.compare()
         self._run(self.store.aclose())
         self.loop.close()
-        self.folder.cleanup()
+        self.held.close()
 
 
-Memory.TestCase.settings = settings(
-    max_examples=20,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
-TestMemory = Memory.TestCase
+def test_a_store_agrees_with_the_model(new_memory: NewMemory) -> None:
+    """Whatever happens in whatever order."""
+
+    class Fresh(Memory):
+        """A model beside an empty memory."""
+
+        def __init__(self) -> None:
+            super().__init__(new_memory)
+
+    run_state_machine_as_test(
+        Fresh,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from losant_mcp.guard.plans import PLAN_SECONDS, YES_SECONDS, Status
-from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.store import BudgetSpent, NotOpen, StateStore, binding_digest
 from tests.guard.stored import (
     APPLICATION,
@@ -18,10 +16,10 @@ from tests.guard.stored import (
     Clock,
     a_binding,
     a_plan,
-    a_store,
     approve,
     burn,
 )
+from tests.guard.stores import OpenStore
 
 UNKNOWN = "apr_" + "a" * 26
 
@@ -33,11 +31,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteStore]:
+async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
     """An empty store."""
-    sqlite = a_store(tmp_path / "state.sqlite", clock)
-    yield sqlite
-    await sqlite.aclose()
+    opened = memory(clock)
+    yield opened
+    await opened.aclose()
 
 
 async def test_a_yes_can_be_used_for_two_minutes(store: StateStore, clock: Clock) -> None:
@@ -206,12 +204,12 @@ async def test_what_became_of_an_interrupted_plan_is_recorded_once(store: StateS
         await burn(store, plan)
 
 
-async def test_the_store_remembers_after_a_restart(tmp_path: Path, clock: Clock) -> None:
-    """Everything is in the file, not in the process."""
-    first = a_store(tmp_path / "state.sqlite", clock)
+async def test_the_store_remembers_after_a_restart(memory: OpenStore, clock: Clock) -> None:
+    """Everything is in the memory, not in the process."""
+    first = memory(clock)
     plan = await approve(first, await first.add_plan(a_plan(), LIMITS))
     await first.aclose()
-    second = a_store(tmp_path / "state.sqlite", clock)
+    second = memory(clock)
     assert await second.plan(plan.id) == plan
     assert (await burn(second, plan)).status == "running"
     await second.aclose()

@@ -1,0 +1,58 @@
+"""Hourly meters: what a principal did in an application within the last 3,600 seconds."""
+
+from __future__ import annotations
+
+from losant_mcp.guard import refusals
+from losant_mcp.guard.lifecycle import HOUR
+from losant_mcp.guard.plans import digest
+from losant_mcp.guard.redis_store.transaction import Transaction
+from losant_mcp.guard.store import Meter
+
+MOST = 2**53
+"""More than anything that is counted."""
+
+
+async def spent(tx: Transaction, meter: Meter, principal: str, application_id: str) -> int:
+    """The sum of the last hour."""
+    return sum(amount for _, amount in await entries(tx, meter, principal, application_id))
+
+
+async def spend(
+    tx: Transaction,
+    meter: Meter,
+    principal: str,
+    application_id: str,
+    amount: int,
+    limit: int | None,
+) -> int:
+    """Add to the meter, whose sum is returned. Raises BudgetSpent beyond the limit."""
+    if not 0 <= amount <= MOST:
+        raise ValueError("an amount is a number of things")
+    found = await entries(tx, meter, principal, application_id)
+    used = sum(entry[1] for entry in found)
+    if amount and limit is not None and used + amount > limit:
+        again = refusals.room_again(found, amount, limit, tx.now)
+        raise refusals.budget_spent(meter, amount, used, limit, again=again, now=tx.now)
+    if amount:
+        name = _name(meter, principal, application_id)
+        tx.put(name, [*found, (tx.now, amount)], seconds=HOUR)
+    return used + amount
+
+
+async def entries(
+    tx: Transaction, meter: Meter, principal: str, application_id: str
+) -> list[tuple[float, int]]:
+    """When and how much, within the last hour, oldest first."""
+    found = await tx.get(_name(meter, principal, application_id))
+    if found is None:
+        return []
+    stored = [(at, amount) for at, amount in found.value]
+    for turn in found.turns:
+        stored = turn.carried(stored, HOUR)
+    return sorted(entry for entry in stored if entry[0] > tx.now - HOUR)
+
+
+def _name(meter: Meter, principal: str, application_id: str) -> str:
+    # A person is tired by questions whatever they are about.
+    application = "" if meter == "questions" else application_id
+    return f"meter:{digest([meter, principal, application])}"

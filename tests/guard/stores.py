@@ -1,0 +1,54 @@
+"""Both stores on an empty memory, so that the same tests hold them against the same promises."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Literal
+
+from losant_mcp.guard.redis_store import RedisStore
+from losant_mcp.guard.store import StateStore
+from tests.guard.redis_server import SECRET, RedisServer
+from tests.guard.stored import Clock, a_store
+
+API_URL = "https://api.losant.com"
+
+Kind = Literal["sqlite", "redis"]
+KINDS: tuple[Kind, ...] = ("sqlite", "redis")
+
+OpenStore = Callable[[Clock], StateStore]
+"""Opens one more store on the same memory; close it."""
+
+NewMemory = Callable[[], AbstractContextManager[OpenStore]]
+"""Makes an empty memory."""
+
+
+@contextlib.contextmanager
+def sqlite_memory() -> Iterator[OpenStore]:
+    """A file that is not there yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield lambda clock: a_store(Path(folder) / "state.sqlite", clock)
+
+
+@contextlib.contextmanager
+def redis_memory(server: RedisServer) -> Iterator[OpenStore]:
+    """A Redis with nothing in it."""
+    with contextlib.closing(server.client) as client:
+        client.flushall()
+    yield lambda clock: a_redis_store(server, clock)
+
+
+def a_redis_store(
+    server: RedisServer, clock: Clock | None = None, *, replica: str = ""
+) -> RedisStore:
+    """A store on this Redis, by its own clock where none is given; close it."""
+    return RedisStore(
+        server.url,
+        SECRET,
+        API_URL,
+        replica=replica,
+        clock=None if clock is None else lambda _: clock(),
+    )
