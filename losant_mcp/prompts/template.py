@@ -36,6 +36,12 @@ class Used:
 
 def used(body: str) -> Used:
     """The names that the body uses. Raises ValueError, saying where, for a body that is wrong."""
+    rest = _TAG.sub(lambda tag: " " * len(tag[0]), body)
+    if strange := _OPENER.search(rest):
+        raise ValueError(
+            f"line {_line(body, strange.start())}: only {{% if name %}}, {{% elif name %}}, "
+            "{% else %}, {% endif %} and {{ name }} are known here"
+        )
     tested: set[str] = set()
     shown: set[str] = set()
     open_ifs: list[str] = []
@@ -47,12 +53,6 @@ def used(body: str) -> Used:
         _nest(open_ifs, tag["opens"] or tag["word"], _line(body, tag.start()))
     if open_ifs:
         raise ValueError("an {% if %} has no {% endif %}")
-    rest = _TAG.sub(lambda tag: " " * len(tag[0]), body)
-    if strange := _OPENER.search(rest):
-        raise ValueError(
-            f"line {_line(body, strange.start())}: only {{% if name %}}, {{% elif name %}}, "
-            "{% else %}, {% endif %} and {{ name }} are known here"
-        )
     return Used(frozenset(tested), frozenset(shown))
 
 
