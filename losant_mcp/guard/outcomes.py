@@ -121,11 +121,18 @@ def of_stop(plan: Plan, stop: Stopped) -> Outcome:
     """A run that stopped in the middle."""
     did = "removed" if plan.destroys else "changed"
     known = stop.known.removed or stop.known.changed
-    sentences = [f"The run stopped: {describe(stop.cause, limit=300)}"]
-    sentences.append(f"As far as is known {counted(known, 'object')} {did}.")
+    cause = describe(stop.cause, limit=300)
+    if known or stop.known.note:
+        # The cause speaks of the last request alone.
+        cause = cause.removesuffix(_NOTHING).rstrip()
+    sentences = [f"The run stopped: {cause}"]
+    if not stop.known.unclear:
+        sentences.append(f"As far as is known {counted(known, 'object')} {did}.")
     if stop.known.note:
         sentences.append(stop.known.note)
-    outcome: Outcome = {"status": "interrupted", "message": " ".join(sentences), did: known}
+    outcome: Outcome = {"status": "interrupted", "message": " ".join(sentences)}
+    if not stop.known.unclear:
+        outcome[did] = known
     if stop.known.backup_id:
         outcome["backupId"] = stop.known.backup_id
     return outcome

@@ -106,9 +106,10 @@ class RestoreStopped(GuardError):
     changed = "unknown"
 
     def __init__(self, cause: LosantMcpError, known: RestoreOutcome) -> None:
+        # The cause speaks of the last request alone.
+        why = describe(cause, limit=300).removesuffix("Nothing was changed.").rstrip()
         super().__init__(
-            f"The restore stopped after {known.restored:,} of {known.total:,} objects: "
-            f"{describe(cause, limit=300)}",
+            f"The restore stopped after {known.restored:,} of {known.total:,} objects: {why}",
             hint="Call restore_backup again: it goes on where it stopped, without duplicates.",
         )
         self.cause = cause

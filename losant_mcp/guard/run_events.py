@@ -59,7 +59,7 @@ async def delete_event(run: Run) -> Ran:
     try:
         await run.client.event_delete(**path, permit=Permit(EVENT_DELETE.id, path))
     except LosantMcpError as error:
-        raise Stopped(error, await _Events(run).known(0, backup_id, [event_id])) from error
+        raise Stopped(error, await _Events(run).known(error, 0, backup_id, [event_id])) from error
     return Ran(removed=1, backup_id=backup_id)
 
 
@@ -76,7 +76,7 @@ async def delete_events(run: Run) -> Ran:
             await run.progress(removed, len(events.same), "events deleted")
         left = len(await events.there(events.same)) if removed < len(events.same) else 0
     except LosantMcpError as error:
-        raise Stopped(error, await events.known(removed, backup_id, events.same)) from error
+        raise Stopped(error, await events.known(error, removed, backup_id, events.same)) from error
     return Ran(
         removed=removed,
         kept=events.changed + left,
@@ -98,6 +98,8 @@ async def update_events(run: Run) -> Ran:
             kept += len(group) - reached
             await run.progress(changed, len(events.same), "events changed")
     except LosantMcpError as error:
+        if not changed and events.under_way is None:
+            raise  # no change was sent yet
         raise Stopped(error, await events.known_changed(error, changed, backup_id)) from error
     kept += events.changed
     return Ran(changed=changed, kept=kept, gone=events.gone, backup_id=backup_id)
@@ -115,8 +117,9 @@ class _Events:
         self._run = run
         self._seen = dict(run.plan.planned.items)
         self._newest: str | None = None
-        self._under_way: tuple[JsonObject, int] | None = None
-        """Which events the change that was sent last is for, and how many they were."""
+        self._deleted = False
+        self.under_way: tuple[JsonObject, int] | None = None
+        """Which events the change under way is for, and how many they were."""
         self.same: list[str] = []
         self.changed = 0
         self.gone = 0
@@ -158,6 +161,7 @@ class _Events:
             **operation.notify,
             permit=Permit(EVENTS_DELETE.id, self._run.at, operation.notify),
         )
+        self._deleted = True
         if isinstance(answer, EventsDeleted):
             return answer.removed
         return await self._follow(answer, since, ids)
@@ -174,26 +178,30 @@ class _Events:
         meant = exactly(ids, query, "lastUpdated", self._newest)
         # Losant does not tell how many it changed, and afterwards nobody can.
         reached = await self._run.client.events_get(**self._run.at, query=meant, perPage=1)
-        self._under_way = (meant, reached.totalCount)
+        self.under_way = (meant, reached.totalCount)
         answer = await self._run.client.events_patch(
             **self._run.at, body=patch, query=meant, **notify
         )
         if isinstance(answer, JobEnqueued):
             await self._end(answer, since)
-        self._under_way = None
+        self.under_way = None
         return reached.totalCount
 
     async def known_changed(self, error: LosantMcpError, changed: int, backup_id: str) -> Ran:
         """How far a change came that was stopped: counted at Losant where that is not certain."""
-        if self._under_way is None or error.changed == "nothing":
+        refused = error.writes and error.changed == "nothing"
+        if self.under_way is None or refused:
             return Ran(changed=changed, backup_id=backup_id)
-        meant, number = self._under_way
+        meant, number = self.under_way
         try:
             # What was changed is newer than the backup, so it is not meant any more.
             left = await self._run.client.events_get(**self._run.at, query=meant, perPage=1)
         except LosantMcpError:
-            note = f"{changed:,} events were changed for certain; a further {number:,} may be."
-            return Ran(changed=changed, backup_id=backup_id, note=note)
+            note = (
+                f"{changed:,} events were changed for certain; a further {number:,} may be. "
+                "Losant cannot be asked now."
+            )
+            return Ran(changed=changed, backup_id=backup_id, note=note, unclear=True)
         changed += max(0, number - left.totalCount)
         note = f"Losant shows {changed:,} of them changed so far."
         return Ran(changed=changed, backup_id=backup_id, note=note)
@@ -236,11 +244,15 @@ class _Events:
             there += [event.id for event in page.items]
         return there
 
-    async def known(self, removed: int, backup_id: str, ids: Sequence[str]) -> Ran:
+    async def known(
+        self, error: LosantMcpError, removed: int, backup_id: str, ids: Sequence[str]
+    ) -> Ran:
         """How far a run came that was stopped: counted at Losant where it answers."""
+        if error.changed == "nothing" and not self._deleted:
+            return Ran(backup_id=backup_id)
         try:
             removed = len(ids) - len(await self.there(ids))
         except LosantMcpError:
             note = f"At least {removed:,} events were deleted; Losant cannot be asked now."
-            return Ran(removed=removed, backup_id=backup_id, note=note)
+            return Ran(removed=removed, backup_id=backup_id, note=note, unclear=True)
         return Ran(removed=removed, backup_id=backup_id)

@@ -114,7 +114,8 @@ async def _stopped(
     try:
         happened = await changed()
     except LosantMcpError:
-        return Stopped(error, replace(known, note="Losant cannot be asked now how it stands."))
+        note = "Losant cannot be asked now how it stands."
+        return Stopped(error, replace(known, note=note, unclear=True))
     if happened:
         return Stopped(error, replace(known, changed=1, note="Losant shows the change."))
     return Stopped(error, replace(known, note="Losant does not show the change so far."))

@@ -49,7 +49,7 @@ async def delete_row(run: Run) -> Ran:
             **path, permit=Permit(DATA_TABLE_ROW_DELETE.id, path)
         )
     except LosantMcpError as error:
-        raise Stopped(error, await _Rows(run).known(0, backup_id, [row_id])) from error
+        raise Stopped(error, await _Rows(run).known(error, 0, backup_id, [row_id])) from error
     return Ran(removed=1, backup_id=backup_id)
 
 
@@ -68,7 +68,7 @@ async def delete_rows(run: Run) -> Ran:
             await run.progress(removed, len(rows.same), "rows deleted")
         left = len(await rows.there(rows.same)) if removed < len(rows.same) else 0
     except LosantMcpError as error:
-        raise Stopped(error, await rows.known(removed, backup_id, rows.same)) from error
+        raise Stopped(error, await rows.known(error, removed, backup_id, rows.same)) from error
     return Ran(
         removed=removed,
         kept=rows.changed + left,
@@ -91,6 +91,7 @@ class _Rows:
         self._query = run.plan.operation.selection.get("query")
         self._by_sets: bool | None = None
         self._newest: str | None = None
+        self._deleted = False
         self.same: list[str] = []
         self.changed = 0
         self.gone = 0
@@ -154,6 +155,7 @@ class _Rows:
                 ),
             )
             removed += answer.removed
+            self._deleted = True
             if not answer.removed:
                 break
         return removed
@@ -165,6 +167,7 @@ class _Rows:
         path = {**self._run.table, "rowId": row_id}
         permit = Permit(DATA_TABLE_ROW_DELETE.id, path)
         await self._run.client.data_table_row_delete(**path, permit=permit)
+        self._deleted = True
         return 1
 
     async def there(self, ids: Sequence[str]) -> list[str]:
@@ -174,11 +177,15 @@ class _Rows:
             there += [row["id"] for row in await self._fetch(group)]
         return there
 
-    async def known(self, removed: int, backup_id: str, ids: Sequence[str]) -> Ran:
+    async def known(
+        self, error: LosantMcpError, removed: int, backup_id: str, ids: Sequence[str]
+    ) -> Ran:
         """How far a run came that was stopped: counted at Losant where it answers."""
+        if error.changed == "nothing" and not self._deleted:
+            return Ran(backup_id=backup_id)
         try:
             removed = len(ids) - len(await self.there(ids))
         except LosantMcpError:
             note = f"At least {removed:,} rows were deleted; Losant cannot be asked now."
-            return Ran(removed=removed, backup_id=backup_id, note=note)
+            return Ran(removed=removed, backup_id=backup_id, note=note, unclear=True)
         return Ran(removed=removed, backup_id=backup_id)

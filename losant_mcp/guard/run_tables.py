@@ -32,7 +32,7 @@ async def truncate_rows(run: Run) -> Ran:
     try:
         await run.client.data_table_rows_truncate(**run.table, permit=permit)
     except LosantMcpError as error:
-        raise Stopped(error, await whole.known(backup_id)) from error
+        raise Stopped(error, await whole.known(error, backup_id)) from error
     return Ran(removed=whole.count, backup_id=backup_id)
 
 
@@ -45,7 +45,7 @@ async def delete_data_table(run: Run) -> Ran:
     try:
         await run.client.data_table_delete(**run.table, permit=permit)
     except LosantMcpError as error:
-        raise Stopped(error, await whole.known(backup_id)) from error
+        raise Stopped(error, await whole.known(error, backup_id)) from error
     return Ran(removed=max(whole.count, 1), backup_id=backup_id)
 
 
@@ -59,8 +59,11 @@ async def remove_data_table_column(run: Run) -> Ran:
     try:
         await run.client.data_table_remove_column(**run.table, columnName=column, permit=permit)
     except LosantMcpError as error:
-        raise Stopped(error, await whole.known_column(backup_id)) from error
+        raise Stopped(error, await whole.known_column(error, backup_id)) from error
     return Ran(removed=max(whole.count, 1), backup_id=backup_id)
+
+
+_UNASKED = "Losant cannot be asked now what is left."
 
 
 class _Whole:
@@ -126,24 +129,28 @@ class _Whole:
         old = tuple(item for item in self._items if item[1] and item[1] <= planned.newest)
         return PlannedSet(len(old), planned.newest, old) if len(old) == planned.count else None
 
-    async def known(self, backup_id: str) -> Ran:
+    async def known(self, error: LosantMcpError, backup_id: str) -> Ran:
         """How far a stopped run came, as far as Losant tells."""
+        if error.changed == "nothing":
+            return Ran(backup_id=backup_id)
         try:
             count, _, _ = await read_extent(self._run.client, **self._run.table)
         except NotFound:
             return Ran(removed=max(self.count, 1), backup_id=backup_id, note="The table is gone.")
         except LosantMcpError:
-            return Ran(backup_id=backup_id, note="Losant cannot be asked now what is left.")
+            return Ran(backup_id=backup_id, note=_UNASKED, unclear=True)
         note = f"The table now has {counted(count, 'row')}."
         return Ran(removed=max(0, self.count - count), backup_id=backup_id, note=note)
 
-    async def known_column(self, backup_id: str) -> Ran:
+    async def known_column(self, error: LosantMcpError, backup_id: str) -> Ran:
         """Whether the column of a stopped run is gone, as far as Losant tells."""
+        if error.changed == "nothing":
+            return Ran(backup_id=backup_id)
         column = self._run.plan.target.name
         try:
             table = await self._run.client.data_table_get(**self._run.table)
         except LosantMcpError:
-            return Ran(backup_id=backup_id, note="Losant cannot be asked now what is left.")
+            return Ran(backup_id=backup_id, note=_UNASKED, unclear=True)
         if column in [there.name for there in table.columns]:
             return Ran(backup_id=backup_id, note="The column is still there.")
         return Ran(removed=max(self.count, 1), backup_id=backup_id, note="The column is gone.")

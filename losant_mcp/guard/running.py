@@ -71,6 +71,8 @@ class Ran:
     gone: int = 0
     backup_id: str | None = None
     note: str = ""
+    unclear: bool = False
+    """Whether more may have been reached than is counted, since Losant cannot be asked."""
     result: Mapping[str, Any] | None = None
     """The object after a change."""
 

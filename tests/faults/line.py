@@ -24,10 +24,14 @@ class Line(httpx.AsyncBaseTransport):
     endpoint: str = ""
     port: int | None = None
     """Where the requests of the endpoint arrive instead, if not at the sandbox."""
+    lost_from: int = sys.maxsize
+    """From which request on, counted from 1, all of them arrive at that port."""
     read_seconds: float | None = None
     """How long the client waits for a byte of their answers."""
+    requests: int = 0
+    """How many requests were begun."""
     attempts: int = 0
-    """How often such a request was begun."""
+    """How many of those were of the endpoint."""
     network: httpx.AsyncBaseTransport = field(
         # There is no TLS here, and loading certificates takes a while.
         default_factory=lambda: httpx.AsyncHTTPTransport(verify=False)
@@ -35,16 +39,17 @@ class Line(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request where it goes, with the time that it gets."""
-        if endpoint_of(request.method, request.url.path).id == self.endpoint:
-            self.attempts += 1
-            times = dict(request.extensions["timeout"])
-            if self.port is not None:
-                request.url = request.url.copy_with(port=self.port)
-                # Windows tries a refused connection for two seconds.
-                times["connect"] = 0.5
-            if self.read_seconds is not None:
-                times["read"] = self.read_seconds
-            request.extensions["timeout"] = times
+        self.requests += 1
+        meant = endpoint_of(request.method, request.url.path).id == self.endpoint
+        self.attempts += meant
+        times = dict(request.extensions["timeout"])
+        if self.port is not None and (meant or self.requests >= self.lost_from):
+            request.url = request.url.copy_with(port=self.port)
+            # Windows tries a refused connection for two seconds.
+            times["connect"] = 0.5
+        if meant and self.read_seconds is not None:
+            times["read"] = self.read_seconds
+        request.extensions["timeout"] = times
         return await self.network.handle_async_request(request)
 
     async def aclose(self) -> None:

@@ -51,9 +51,13 @@ class Served:
         if fault.rule is not None:
             self.sandbox.set_faults({"endpoint": endpoint, **fault.rule})
 
+    def lose(self, number: int, port: int) -> None:
+        """From the request of this number on, the network leads to another port."""
+        self.line.lost_from, self.line.port = number, port
+
     def recover(self) -> None:
         """All is well again."""
-        self.line.endpoint = ""
+        self.line.endpoint, self.line.port = "", None
         self.sandbox.set_faults()
 
 

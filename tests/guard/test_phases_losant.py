@@ -12,6 +12,7 @@ from tests.guard.meddling import LOW, OTHERS, TANKS, Somebody, agree
 
 ROWS = 3000
 """Three times what one request deletes."""
+TOO_MANY = {"kind": "status", "status": 429, "retryAfter": 60}
 EVENTS = 120
 """More than are deleted without a job."""
 
@@ -235,4 +236,25 @@ async def test_where_losant_cannot_be_asked_any_more_that_is_said(guarded: Guard
 
     assert outcome["status"] == "interrupted"
     assert "Losant cannot be asked now what is left." in outcome["message"]
+    assert "removed" not in outcome
     assert who.left() == {}
+
+
+async def test_a_step_that_was_refused_does_not_deny_the_step_before(guarded: Guarded) -> None:
+    """The second request changed nothing, and the first one did."""
+    who = Somebody(guarded)
+    who.make_tanks()
+    who.add_many(ROWS // 2, lambda: "leaky")
+
+    def too_many() -> None:
+        guarded.sandbox.set_faults({"endpoint": "dataTableRows.delete", **TOO_MANY})
+
+    guarded.meddler.before("POST", "/rows/delete", too_many, number=2)
+    client = await guarded.connect(agree)
+
+    outcome = await result(client, "delete_rows", dataTableId=who.table, query={"name": "leaky"})
+
+    assert (outcome["status"], outcome["removed"]) == ("interrupted", 1000)
+    assert "1,000 objects removed" in outcome["message"]
+    assert "Nothing was changed" not in outcome["message"]
+    assert len(guarded.rows("tanks")) == len(TANKS) + ROWS // 2 - 1000
