@@ -1,4 +1,4 @@
-"""The README's generated parts: tools, settings and help, between markers.
+"""The README's generated parts: tools, prompts, settings and help, between markers.
 
 ``python -m tests.readme`` (or ``make readme``) writes them; ``test_readme`` compares. The prose
 around them is written by hand.
@@ -18,6 +18,7 @@ from losant_mcp.api.endpoint import Effect
 from losant_mcp.cli import COMMANDS, cli
 from losant_mcp.cli.options import default_text, flag
 from losant_mcp.config import Settings, is_protected, variable
+from losant_mcp.prompts.files import read_files
 from losant_mcp.tools.listing import listed
 from losant_mcp.tools.spec import ToolSpec
 
@@ -68,6 +69,15 @@ def _tool(spec: ToolSpec) -> str:
     actions = ", ".join(f"`{endpoint.id}`" for endpoint in spec.endpoints)
     what = spec.description.replace("|", "\\|").replace("*", "\\*")
     return f"| `{spec.name}` | {what} | {EFFECTS[spec.effect]} | {actions} |"
+
+
+def prompts() -> str:
+    """All prompts as a table, with what a person fills in."""
+    lines = ["", "| prompt | what it does | fill in |", "|---|---|---|"]
+    for file in read_files():
+        arguments = [f"`{a.name}`" if a.required else f"[`{a.name}`]" for a in file.arguments]
+        lines.append(f"| `{file.name}` | {file.description} | {' '.join(arguments)} |")
+    return "\n".join([*lines, ""])
 
 
 def settings() -> str:
@@ -153,6 +163,7 @@ def _help(*words: str) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "tools": tools,
+    "prompts": prompts,
     "settings": settings,
     "commands": commands,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -43,9 +44,34 @@ async def test_the_installed_command_serves_mcp_over_stdio(installed_wheel: Path
     )
     async with Client(server) as client:
         answer = await client.call_tool("get_most_severe_event", {})
+        prompt = await client.get_prompt("triage_new_events")
+    assert prompt.messages
     assert not answer.is_error
     assert isinstance(answer.structured_content, dict)
     assert answer.structured_content["event"]["level"] == "critical"
+
+
+def test_a_wrong_prompt_file_stops_the_start(installed_wheel: Path) -> None:
+    """The installed command reads the prompts of the wheel, and names the file that is wrong."""
+    [file] = installed_wheel.parents[1].rglob("losant_mcp/_prompts/shift_handover.md")
+    text = file.read_text(encoding="utf-8")
+    try:
+        file.write_text(text.replace("`get_event`", "`get_evnt`"), encoding="utf-8")
+        command = [installed_wheel, "serve", "--sandbox"]
+        answer = run(command, cwd=installed_wheel.parent, check=False)
+    finally:
+        file.write_text(text, encoding="utf-8")
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "The prompt file shift_handover.md: get_evnt: there is no such tool." in answer.stderr
+
+
+def test_the_installed_command_names_itself_to_a_client(
+    installed_wheel: Path, tmp_path: Path
+) -> None:
+    """What it writes into a client's file is its own whole path."""
+    run([installed_wheel, *"install cursor --scope project --sandbox --yes".split()], cwd=tmp_path)
+    written = json.loads((tmp_path / ".cursor" / "mcp.json").read_text(encoding="utf-8"))
+    assert Path(written["mcpServers"]["losant"]["command"]) == installed_wheel
 
 
 def test_the_demo_needs_nothing_but_the_runtime_lock(installed_wheel: Path) -> None:
