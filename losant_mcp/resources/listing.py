@@ -73,7 +73,9 @@ class Listing:
         return self._services.bound_to is not None
 
     def _specs(self) -> list[ResourceSpec]:
-        return [spec for spec in RESOURCES.values() if spec.is_listed(self._services.settings)]
+        """The resources of these settings, what matters most first."""
+        found = [spec for spec in RESOURCES.values() if spec.is_listed(self._services.settings)]
+        return sorted(found, key=lambda spec: -spec.priority)
 
     def _entry(
         self,

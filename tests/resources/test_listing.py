@@ -1,0 +1,151 @@
+"""What is offered to read: it follows the settings, and the data tables there are."""
+
+from __future__ import annotations
+
+import pytest
+from mcp import Client
+from mcp.types import Resource
+
+from losant_mcp import guides
+from losant_mcp.resources import listing
+from losant_mcp.resources.listing import KEPT_SECONDS, Listing
+from tests.calling import Connect, Mode, Serve, asked, result
+from tests.served import Sandbox
+
+STATIC = ["losant://events/new", "losant://events/digest", "losant://data-tables"]
+GUIDES = [f"losant://guides/{name}" for name in guides.names()]
+TABLES = ["assets", "maintenance_log", "parts", "shift_notes", "sites"]
+
+
+async def listed(client: Client) -> list[Resource]:
+    """What ``resources/list`` answers."""
+    return (await client.list_resources()).resources
+
+
+async def templates(client: Client) -> list[str]:
+    """The URIs of ``resources/templates/list``."""
+    return [t.uri_template for t in (await client.list_resource_templates()).resource_templates]
+
+
+async def test_a_bound_server_lists_every_data_table_by_name(
+    sandbox: Sandbox, connect: Connect
+) -> None:
+    """A person picks it in the client's menu; each of them can be read."""
+    client = await connect()
+    found = await listed(client)
+    tables = [r for r in found if r.uri.startswith("losant://data-tables/")]
+    assert [r.title for r in tables] == TABLES
+    assert [r.uri for r in found if r not in tables] == [*STATIC, *GUIDES]
+    assert tables[2].description == "Data table, 9 columns: Spare parts in the North Depot"
+    for resource in found:
+        assert (await client.read_resource(resource.uri)).contents[0].mime_type == (
+            resource.mime_type
+        )
+    assert await templates(client) == [
+        "losant://data-tables/{dataTableId}",
+        "losant://guides/{name}",
+    ]
+
+
+async def test_an_unbound_server_lists_templates(sandbox: Sandbox, connect: Connect) -> None:
+    """Whose application is chosen when they are filled in; nothing is asked of Losant."""
+    client = await connect(bound=False)
+    assert [r.uri for r in await listed(client)] == GUIDES
+    base = "losant://applications/{applicationId}"
+    assert await templates(client) == [
+        f"{base}/events/new",
+        f"{base}/events/digest",
+        f"{base}/data-tables",
+        f"{base}/data-tables/{{dataTableId}}",
+        "losant://guides/{name}",
+    ]
+    assert asked(sandbox) == []
+
+
+async def test_each_says_what_it_is_for_whom_and_how_much_it_matters(
+    connect: Connect, mode: Mode
+) -> None:
+    """Titles, descriptions and annotations; how long an answer may be kept, where that is told."""
+    client = await connect()
+    answer = await client.list_resources()
+    for resource in answer.resources:
+        assert resource.name
+        assert resource.title
+        assert resource.description
+        assert resource.annotations
+        assert resource.annotations.audience
+        assert 0 < (resource.annotations.priority or 0) <= 1
+    priorities = [(r.annotations and r.annotations.priority) or 0 for r in answer.resources]
+    assert priorities == sorted(priorities, reverse=True)
+    if mode == "auto":
+        assert (answer.ttl_ms, answer.cache_scope) == (KEPT_SECONDS * 1000, "private")
+        read = await client.read_resource(STATIC[0])
+        assert (read.ttl_ms, read.cache_scope) == (5000, "private")
+
+
+@pytest.mark.parametrize(
+    ("settings", "gone"),
+    [
+        ({"toolsets": ("tables", "guides")}, ["losant://events/new", "losant://events/digest"]),
+        ({"deny": ("summarize_events",)}, ["losant://events/digest"]),
+        ({"deny": ("list_rows",)}, [f"losant://data-tables/{t}" for t in "12345"]),
+        ({"deny": ("parts",)}, ["losant://data-tables/4"]),
+        ({"deny": ("read_guide",)}, GUIDES),
+        ({"access": "read"}, []),
+    ],
+    ids=["toolset", "tool", "tool of each table", "table", "tool of guides", "access"],
+)
+async def test_what_is_listed_follows_the_settings(
+    connect: Connect, settings: dict[str, object], gone: list[str]
+) -> None:
+    """A resource goes with the tools that say the same, and a denied table is not named."""
+    everything = [r.uri for r in await listed(await connect())]
+    short = "losant://data-tables/5f0c0de0300000000000000"
+    expected = [u for u in everything if u.replace(short, "losant://data-tables/") not in gone]
+    assert [r.uri for r in await listed(await connect(**settings))] == expected
+    assert len(expected) == len(everything) - len(gone)
+
+
+async def test_the_names_of_tables_are_kept_until_we_write(
+    sandbox: Sandbox, connect: Connect
+) -> None:
+    """One request serves many lists; our own new table is there at once."""
+    client = await connect()
+    for _ in range(3):
+        await client.list_resources(cache_mode="bypass")
+    assert asked(sandbox) == ["dataTables.get"]
+    await result(client, "create_data_table", name="a new one")
+    found = (await client.list_resources(cache_mode="bypass")).resources
+    assert "a new one" in [r.title for r in found]
+
+
+async def test_the_names_of_tables_are_kept_for_a_while(sandbox: Sandbox, serve: Serve) -> None:
+    """Then somebody else's new table is there as well."""
+    now = [0.0]
+    it = Listing((await serve()).resources._services, clock=lambda: now[0])
+    before = len(await it.resources())
+    made = sandbox.http().post(f"{sandbox.application_url}/data-tables", json={"name": "theirs"})
+    assert made.status_code == 201
+    now[0] = KEPT_SECONDS - 1
+    assert len(await it.resources()) == before
+    now[0] = KEPT_SECONDS
+    assert len(await it.resources()) == before + 1
+
+
+async def test_without_losant_the_rest_is_listed(sandbox: Sandbox, connect: Connect) -> None:
+    """An outage takes the tables' names, and nothing else; it is not kept."""
+    client = await connect()
+    sandbox.set_faults({"kind": "status", "status": 503})
+    assert [r.uri for r in await listed(client)] == [*STATIC, *GUIDES]
+    sandbox.set_faults()
+    found = (await client.list_resources(cache_mode="bypass")).resources
+    assert len(found) == len([*STATIC, *GUIDES, *TABLES])
+
+
+async def test_a_slow_losant_does_not_keep_a_client_from_the_list(
+    sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of the tables are waited for, but not for long."""
+    monkeypatch.setattr(listing, "_MOST_SECONDS", 0.0)
+    sandbox.set_faults({"kind": "latency", "ms": 60_000})
+    assert [r.uri for r in await listed(await connect())] == [*STATIC, *GUIDES]
