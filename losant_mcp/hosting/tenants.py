@@ -171,6 +171,7 @@ class Tenants:
         try:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(_close, tenant)
+                await stack.enter_async_context(tenant.server.resources.watching)
                 await stack.enter_async_context(tenant.server.session_manager.run())
                 tenant.is_ready.set()
                 await tenant.is_over.wait()
