@@ -1,7 +1,8 @@
 """What may be typed next: values for the variables of resources and the arguments of prompts.
 
 An answer never fails and never takes long: where Losant is slow, fails or refuses, it is empty.
-What is offered is what the caller may read, so the policy is asked about what is remembered, too.
+What is offered is what the caller may read: every request goes through the caller's own client,
+and a denied table, which Losant lists beside the others, is left out here.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from mcp.types import (
 )
 
 from losant_mcp import guides
-from losant_mcp.api.endpoint import Endpoint
-from losant_mcp.api.endpoints import DATA_TABLE_GET, DATA_TABLES_GET, DEVICES_GET
+from losant_mcp.api.endpoints import DATA_TABLE_GET
 from losant_mcp.api.events import LEVELS, STATES
 from losant_mcp.api.query_values import is_object_id
 from losant_mcp.completions import loading
@@ -44,7 +44,7 @@ Reference = PromptReference | ResourceTemplateReference
 
 def offer_completions(server: MCPServer[None], services: Services) -> None:
     """Let the server complete what its prompts and resource templates declare."""
-    completions = Completions(services)
+    completions = Completions(services, seconds=SECONDS)
 
     async def complete(
         ref: Reference, argument: CompletionArgument, context: CompletionContext | None
@@ -71,13 +71,13 @@ async def _kind(server: MCPServer[None], ref: Reference, name: str) -> Kind | No
 
 
 class Completions:
-    """The completions of one server, and so of one principal."""
+    """The completions of one server, and so of one principal, each within so many seconds."""
 
     def __init__(
         self,
         services: Services,
         *,
-        seconds: float = SECONDS,
+        seconds: float,
         now: Callable[[], float] = monotonic,
     ) -> None:
         self._client = services.client
@@ -126,24 +126,20 @@ class Completions:
 
     async def _tables(self, application: str) -> Tables | None:
         """The tables that the caller may read."""
-        at = {"applicationId": application}
-        if not self._may(DATA_TABLES_GET, at):
-            return None
         found = await self._memory.get(
             ("tables", application), partial(loading.tables, self._client, application)
         )
         if found is None:
             return None
-        open_ones = tuple(
+        check, at = self._client.policy.check, {"applicationId": application}
+        allowed = [
             choice
             for choice in found.known.choices
-            if self._may(DATA_TABLE_GET, {**at, "dataTableId": choice.id})
-        )
-        return Tables(Known(open_ones), found.columns)
+            if isinstance(check(DATA_TABLE_GET, {**at, "dataTableId": choice.id}), Allowed)
+        ]
+        return Tables(Known(tuple(allowed)), found.columns)
 
     async def _devices(self, kind: Kind, application: str, typed: str) -> Known | None:
-        if not self._may(DEVICES_GET, {"applicationId": application}):
-            return None
         fleet = await self._memory.get(
             ("devices", application), partial(loading.fleet, self._client, application)
         )
@@ -157,9 +153,6 @@ class Completions:
             ("devices", application, typed.casefold()),
             partial(loading.devices_called, self._client, application, typed),
         )
-
-    def _may(self, endpoint: Endpoint, path: Mapping[str, str]) -> bool:
-        return isinstance(self._client.policy.check(endpoint, path), Allowed)
 
 
 def _given(arguments: Mapping[str, str], kind: Kind) -> str:
