@@ -26,6 +26,8 @@ class Line(httpx.AsyncBaseTransport):
     """Where the requests of the endpoint arrive instead, if not at the sandbox."""
     lost_from: int = sys.maxsize
     """From which request on, counted from 1, all of them arrive at that port."""
+    times: int = sys.maxsize
+    """How many of the requests of the endpoint fare so; those that come after are spared."""
     read_seconds: float | None = None
     """How long the client waits for a byte of their answers."""
     requests: int = 0
@@ -42,6 +44,7 @@ class Line(httpx.AsyncBaseTransport):
         self.requests += 1
         meant = endpoint_of(request.method, request.url.path).id == self.endpoint
         self.attempts += meant
+        meant = meant and self.attempts <= self.times
         times = dict(request.extensions["timeout"])
         if self.port is not None and (meant or self.requests >= self.lost_from):
             request.url = request.url.copy_with(port=self.port)

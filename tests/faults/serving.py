@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -43,13 +44,19 @@ class Served:
         """How many requests of an endpoint reached the sandbox."""
         return asked(self.sandbox).count(endpoint)
 
-    def befall(self, endpoint: str, fault: Fault, doors: dict[str, int]) -> None:
-        """Let the fault befall every request of the endpoint, so that a repeated one shows."""
-        self.line.endpoint = endpoint
+    def befall(
+        self, endpoint: str, fault: Fault, doors: dict[str, int], *, times: int | None = None
+    ) -> None:
+        """Let the fault befall every request of the endpoint, or the next ones.
+
+        Where it is every one, a request that is repeated shows.
+        """
+        self.line.endpoint, self.line.attempts = endpoint, 0
+        self.line.times = times or sys.maxsize
         self.line.port = doors[fault.door] if fault.door else None
         self.line.read_seconds = PATIENCE if fault.impatient else None
         if fault.rule is not None:
-            self.sandbox.set_faults({"endpoint": endpoint, **fault.rule})
+            self.sandbox.set_faults({"endpoint": endpoint, "times": times, **fault.rule})
 
     def lose(self, number: int, port: int) -> None:
         """From the request of this number on, the network leads to another port."""

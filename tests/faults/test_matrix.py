@@ -53,6 +53,19 @@ async def test_a_fault_leaves_no_doubt_that_is_not_told(
     serve: Serve, doors: dict[str, int], write: Write, fault: Fault
 ) -> None:
     """It was sent once, done as often as the table says, and told as far as that is known."""
+    await _check(serve, doors, write, fault)
+
+
+@pytest.mark.parametrize("mode", ["legacy"])
+@every_write
+async def test_the_older_protocol_tells_the_same(
+    serve: Serve, doors: dict[str, int], write: Write
+) -> None:
+    """A sample: what is known of a write does not depend on how a person is asked."""
+    await _check(serve, doors, write, FAULTS["reset after the work"])
+
+
+async def _check(serve: Serve, doors: dict[str, int], write: Write, fault: Fault) -> None:
     served = await serve(write)
     before = stored(served.sandbox)
     served.befall(write.endpoint, fault, doors)
