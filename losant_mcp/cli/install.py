@@ -127,11 +127,10 @@ def _edited(
 
 def _is_agreed(file: ConfigurationFile, text: str, *, dry_run: bool, yes: bool) -> bool:
     """Show the change. Whether it is to be written; a person's no ends the command."""
-    change = list(file.change(text))
-    if not change:
+    if text == file.text:
         click.echo(f"Nothing to change in {file.path}.")
         return False
-    for line in change:
+    for line in file.change(text):
         color = {"+": "green", "-": "red"}.get(line[0])
         click.secho(line, fg=color)
     if dry_run:

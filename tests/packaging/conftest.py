@@ -31,7 +31,8 @@ def installed_wheel(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     run([sys.executable, "-m", "venv", folder])
     uv = found("uv")  # a tenth of the time
     install: list[str | Path] = (
-        [uv, "pip", "install", "--quiet", "--python", scripts / "python"]
+        # Copies, since a test that changes a file must not change uv's cache.
+        [uv, "pip", "install", "--quiet", "--link-mode=copy", "--python", scripts / "python"]
         if uv
         else [scripts / "python", "-m", "pip", "install", "--quiet", "--retries", "1"]
     )

@@ -57,7 +57,7 @@ def test_a_wrong_prompt_file_stops_the_start(installed_wheel: Path) -> None:
     text = file.read_text(encoding="utf-8")
     try:
         file.write_text(text.replace("`get_event`", "`get_evnt`"), encoding="utf-8")
-        command = [installed_wheel, "serve", "--sandbox"]
+        command = [str(installed_wheel), "serve", "--sandbox"]
         answer = run(command, cwd=installed_wheel.parent, check=False)
     finally:
         file.write_text(text, encoding="utf-8")
@@ -69,7 +69,8 @@ def test_the_installed_command_names_itself_to_a_client(
     installed_wheel: Path, tmp_path: Path
 ) -> None:
     """What it writes into a client's file is its own whole path."""
-    run([installed_wheel, *"install cursor --scope project --sandbox --yes".split()], cwd=tmp_path)
+    words = ("install", "cursor", "--scope", "project", "--sandbox", "--yes")
+    run([str(installed_wheel), *words], cwd=tmp_path)
     written = json.loads((tmp_path / ".cursor" / "mcp.json").read_text(encoding="utf-8"))
     assert Path(written["mcpServers"]["losant"]["command"]) == installed_wheel
 
