@@ -11,6 +11,7 @@ import anyio
 import anyio.lowlevel
 from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp import Client
+from mcp.client._transport import Transport
 from mcp.server.subscriptions import ResourceUpdated
 from mcp.types import ResourceUpdatedNotification
 
@@ -99,7 +100,9 @@ class Heard:
 
 
 @asynccontextmanager
-async def connected(server: LosantServer, mode: Mode) -> AsyncIterator[tuple[Client, Heard]]:
+async def connected(
+    server: LosantServer | Transport, mode: Mode
+) -> AsyncIterator[tuple[Client, Heard]]:
     """A client, and what the earlier version of the protocol tells it outside of requests."""
     send, receive = anyio.create_memory_object_stream[str](math.inf)
 

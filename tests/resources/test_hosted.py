@@ -1,0 +1,57 @@
+"""Watching over HTTP, where several callers share a process and hear nothing of each other."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from tests.calling import Mode, result
+from tests.hosting.serving import Served, served, until
+from tests.resources.listening import Heard, connected, subscribed
+from tests.served import Sandbox
+
+NEW = "losant://events/new"
+
+# What the earlier version has is deprecated, and still what its clients use.
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+
+
+@asynccontextmanager
+async def watching(host: Served, key: str, mode: Mode) -> AsyncIterator[tuple[Client, Heard]]:
+    """A caller who watches the new events, and vanishes in the end."""
+    async with host.http(key) as http:
+        transport = streamable_http_client(f"{host.url}/mcp", http_client=http)
+        async with (
+            connected(transport, mode) as (client, heard),
+            subscribed(client, mode, heard, NEW) as told,
+        ):
+            yield client, told
+
+
+async def test_callers_share_no_poller_and_no_notification(
+    sandbox: Sandbox, tmp_path: Path, mode: Mode
+) -> None:
+    """Whose own write it was hears of it at once; the other's poller waits for its next look."""
+    async with served(sandbox, tmp_path, auth="keys", poll_seconds=3600) as host:
+        alice, bob = host.keys.add("alice", "full"), host.keys.add("bob", "read")
+        async with (
+            watching(host, alice, mode) as (client, to_alice),
+            watching(host, bob, mode) as (_, to_bob),
+        ):
+            watched = [tenant.server.resources.watching for tenant in host.hosting.tenants.all]
+            assert [it.watched for it in watched] == [[NEW], [NEW]]
+            heard = False
+            with anyio.fail_after(30):
+                # A notification outside of a request is lost while its stream is being opened.
+                while not heard:
+                    await result(client, "create_event", level="error", subject="It leaks")
+                    with anyio.move_on_after(2):
+                        heard = await to_alice.next() == NEW
+            assert to_bob.more() == []
+        await until(lambda: not any(it.watched for it in watched))
