@@ -144,7 +144,7 @@ class Prompts:
                 data |= {name: ids[name] for name in ID_OF.values() if name in ids}
                 return await self._attached(file, ids)
             except LosantMcpError as error:
-                if is_missing(error):
+                if is_missing(error) and self._names_something(file):
                     raise
                 problem = describe(error)
         if file.live is None:
@@ -153,6 +153,10 @@ class Prompts:
         if instead := [tool for tool in resource_of(file.live).tools if tool in self._tools]:
             text += f" Call {instead[0]} for it."
         return TextContent(text=text)
+
+    def _names_something(self, file: PromptFile) -> bool:
+        """Whether an argument can be at fault where something is not there."""
+        return self._services.bound_to is None or any(a.refersTo for a in file.arguments)
 
     async def _ids(self, file: PromptFile, given: Mapping[str, str]) -> dict[str, str]:
         """The ids of what the arguments name, as tools call them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Collection
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -104,13 +105,21 @@ def resource_of(uri: str) -> ResourceSpec:
     raise ValueError(f"{uri}: there is no such resource")
 
 
-def read_files(folder: Path | None = None) -> list[PromptFile]:
+def read_files(folder: Path | None = None) -> tuple[PromptFile, ...]:
     """Every prompt of the folder, checked, by the order of their files' names.
 
     Raises ConfigurationError, naming the file, for one that is wrong. Without a folder it is the
-    one that came with the package.
+    one that came with the package, which is read once.
     """
-    folder = folder or _folder()
+    return _shipped() if folder is None else _read_all(folder)
+
+
+@cache
+def _shipped() -> tuple[PromptFile, ...]:
+    return _read_all(_folder())
+
+
+def _read_all(folder: Path) -> tuple[PromptFile, ...]:
     ground_rules = _checked(folder / _GROUND_RULES, lambda path: path.read_text(encoding="utf-8"))
 
     def read(path: Path) -> PromptFile:
@@ -119,7 +128,7 @@ def read_files(folder: Path | None = None) -> list[PromptFile]:
         return file
 
     paths = sorted(path for path in folder.glob("*.md") if path.name not in _NOT_PROMPTS)
-    return [_checked(path, read) for path in paths]
+    return tuple(_checked(path, read) for path in paths)
 
 
 def _checked(path: Path, read: Callable[[Path], Read]) -> Read:

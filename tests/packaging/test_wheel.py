@@ -51,13 +51,14 @@ async def test_the_installed_command_serves_mcp_over_stdio(installed_wheel: Path
     assert answer.structured_content["event"]["level"] == "critical"
 
 
-def test_a_wrong_prompt_file_stops_the_start(installed_wheel: Path) -> None:
+@pytest.mark.parametrize("over", ["", "--http=127.0.0.1:0"], ids=["stdio", "http"])
+def test_a_wrong_prompt_file_stops_the_start(installed_wheel: Path, over: str) -> None:
     """The installed command reads the prompts of the wheel, and names the file that is wrong."""
     [file] = installed_wheel.parents[1].rglob("losant_mcp/_prompts/shift_handover.md")
     text = file.read_text(encoding="utf-8")
     try:
         file.write_text(text.replace("`get_event`", "`get_evnt`"), encoding="utf-8")
-        command = [str(installed_wheel), "serve", "--sandbox"]
+        command = [str(installed_wheel), "serve", "--sandbox", *([over] if over else [])]
         answer = run(command, cwd=installed_wheel.parent, check=False)
     finally:
         file.write_text(text, encoding="utf-8")

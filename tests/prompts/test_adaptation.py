@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, get_args
@@ -10,6 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from losant_mcp.api.endpoint import Effect
+from losant_mcp.api.events import Event
+from losant_mcp.api.lookup import Device
+from losant_mcp.api.tables import RESERVED_COLUMNS
 from losant_mcp.client import LosantClient
 from losant_mcp.config import TOOLSETS, Access, Settings
 from losant_mcp.tools.listing import listed
@@ -107,6 +111,18 @@ def test_a_tool_that_is_listed_is_made_use_of(unasked: LosantClient) -> None:
         *("list_backups", "restore_backup", "list_data_tables", "profile_data_table"),
     } <= everything
     assert not {"truncate_rows", "delete_data_table", "delete_events"} & everything
+
+
+def test_a_word_in_code_is_one_of_ours_or_of_losants(unasked: LosantClient) -> None:
+    """Arguments, fields and keys of results are called what they are called."""
+    arguments = {name for spec in TOOLS.values() for name in spec.model.model_fields}
+    results = {"changed", "events", "exact", "floods", "lookFirst", "oldOpen", "returned", "total"}
+    fields = {*Event.model_fields, *Device.model_fields, *RESERVED_COLUMNS, "connected"}
+    templates = {argument for given in FULL.values() for argument in given}
+    known = arguments | results | fields | templates | set(TOOLS) | {"approval_required"}
+    for name, text in _rendered(unasked, {}):
+        words = set(re.findall(r"`([A-Za-z_]+)(?:: [^`]*)?`", text)) - {"ILIKE", "TRY_CAST"}
+        assert words <= known, name
 
 
 async def test_a_prompt_that_is_not_listed_cannot_be_had(connect: Connect) -> None:

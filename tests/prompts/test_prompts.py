@@ -178,19 +178,20 @@ async def test_a_denied_table_is_not_told(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "tool"),
+    ("name", "status", "tool"),
     [
-        ("triage_new_events", "get_most_severe_event"),
-        ("shift_handover", "summarize_events"),
-        ("ask_data_table", "get_data_table"),
+        ("triage_new_events", 503, "get_most_severe_event"),
+        ("triage_new_events", 404, "get_most_severe_event"),
+        ("shift_handover", 403, "summarize_events"),
+        ("ask_data_table", 503, "get_data_table"),
     ],
 )
 async def test_a_prompt_comes_also_while_losant_fails(
-    connect: Connect, sandbox: Sandbox, name: str, tool: str
+    connect: Connect, sandbox: Sandbox, name: str, status: int, tool: str
 ) -> None:
     """It says that the live data is missing, why, and which tool has it; arguments stay."""
     client = await connect()
-    sandbox.set_faults({"kind": "status", "status": 503})
+    sandbox.set_faults({"kind": "status", "status": status})
     answer = await client.get_prompt(name, FULL[name])
     _, data, missing = texts(answer)
     assert missing.startswith("The live data is missing. ")
