@@ -20,6 +20,7 @@ from losant_mcp.hosting.address import parse_address
 from losant_mcp.hosting.app import Hosting, check_hosting
 from losant_mcp.hosting.listening import HttpServer
 from losant_mcp.policy import Policy
+from losant_mcp.prompts.files import read_files
 from losant_mcp.server import policy_of
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ async def serve_http(source: Source, signals: Sequence[int]) -> None:
     assert given.http is not None, "or there is nothing to serve"
     address = parse_address(given.http)
     check_hosting(given, address)
+    read_files()  # a wrong prompt file stops the start rather than the first caller
     async with _reached(source) as (settings, policy, dial), approval_pages(settings) as page:
         server = HttpServer(address)
         hosting = Hosting(settings, policy, dial, server.address, page=page)
