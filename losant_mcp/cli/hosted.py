@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 
 async def serve_http(source: Source, signals: Sequence[int]) -> None:
     """Serve until a signal; then let what is under way end. Raises ConfigurationError."""
-    given = source.settings()
-    assert given.http is not None, "or there is nothing to serve"
-    address = parse_address(given.http)
-    check_hosting(given, address)
+    settings = source.settings()
+    assert settings.http is not None, "or there is nothing to serve"
+    address = parse_address(settings.http)
+    check_hosting(settings, address)
     read_files()  # a wrong prompt file stops the start rather than the first caller
     async with _reached(source) as (settings, policy, dial), approval_pages(settings) as page:
         server = HttpServer(address)

@@ -14,6 +14,9 @@ from datetime import UTC, datetime
 from losant_mcp.config import Settings
 from losant_mcp.text import clean
 
+FIELDS = ("request", "principal", "tool", "outcome", "ms", "status")
+"""What a record may hold beside its message: who asked for what, and how it ended."""
+
 # They print whole URLs, which hold queries, and every frame of the protocol.
 QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "mcp", "asyncio", "uvicorn")
 
@@ -47,6 +50,12 @@ class _Text(logging.Formatter):
         """The record as a line, with its traceback below."""
         return self.masked(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """The line, and whose request it is about."""
+        whose = {name: getattr(record, name, "") for name in ("request", "principal")}
+        told = "".join(f" {name}={value}" for name, value in whose.items() if value)
+        return super().formatMessage(record) + told
+
 
 class _Json(_Text):
     """One JSON object a line: time, level, logger, message, and a traceback where there is one."""
@@ -58,6 +67,11 @@ class _Json(_Text):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": self.masked(record.getMessage()),
+            **{
+                name: self.masked(value) if isinstance(value, str) else value
+                for name in FIELDS
+                if (value := getattr(record, name, "")) != ""
+            },
         }
         if record.exc_info:
             line["exception"] = self.masked(self.formatException(record.exc_info))

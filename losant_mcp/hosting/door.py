@@ -26,6 +26,7 @@ from losant_mcp.hosting.tenants import MOST_BODY, Full, Tenants
 from losant_mcp.server import REQUEST_ID
 
 METHODS = ("GET", "POST", "DELETE")
+MOST_HEADERS = 32 * 1024
 MOST_STREAMS = 1024
 MOST_STREAMS_OF_ONE = 64
 RETRY_SECONDS = 2
@@ -87,6 +88,8 @@ class Door:
                 await _refuse(refusal, answer)
 
     async def _admit(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADERS:
+            raise Refusal(431, "The headers are too large.", {"Connection": "close"})
         try:
             headers = Headers(scope["headers"], scope["query_string"])
         except Ambiguous as error:
@@ -116,8 +119,8 @@ class Door:
         except Full:
             raise Refusal(503, "Too many callers at a time.", _later()) from None
         except TooLarge:
-            most = f"The body is larger than {MOST_BODY:,} bytes."
-            raise Refusal(413, most, {"Connection": "close"}) from None
+            # The connection stays: a client that is still sending would not see the answer.
+            raise Refusal(413, f"The body is larger than {MOST_BODY:,} bytes.") from None
         except TooSlow:
             raise Refusal(408, "The body did not come in time.", {"Connection": "close"}) from None
 

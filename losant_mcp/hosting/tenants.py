@@ -80,14 +80,12 @@ class Tenants:
         *,
         page: MakePage | None,
         told: Mapping[str, Any],
-        sweep_seconds: float = SWEEP_SECONDS,
     ) -> None:
         self._settings = settings
         self._callers = callers
         self._connect = connect
         self._page = page
         self._told = told
-        self._sweep_seconds = sweep_seconds
         self._workbench = Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone)
         self._tenants: OrderedDict[str, Tenant] = OrderedDict()
         self._tasks = anyio.create_task_group()
@@ -197,7 +195,7 @@ class Tenants:
     async def _sweep_often(self) -> None:
         """Let go of who was long quiet, and at once of who may not call any more."""
         while True:
-            await anyio.sleep(self._sweep_seconds)
+            await anyio.sleep(SWEEP_SECONDS)
             old = monotonic() - self._settings.session_minutes * 60
             for key, tenant in list(self._tenants.items()):
                 is_old = not tenant.users and tenant.last_used < old

@@ -1,0 +1,276 @@
+"""Load, health and the end: a clear 503, an honest readiness, and writes that are finished."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from anyio.to_thread import run_sync
+
+from losant_mcp.hosting.limits import NoPlace, Places
+from tests.calling import result
+from tests.cli.command import Run, started
+from tests.hosting.serving import (
+    INITIALIZE,
+    JSON_RPC,
+    META,
+    MODERN,
+    Served,
+    message_of,
+    served,
+    until,
+)
+from tests.served import Sandbox
+
+SLOW = {"kind": "latency", "ms": 800}
+
+
+async def _call(host: Served, tool: str, bearer: str | None = None, **given: object) -> int:
+    """The status of one plain call."""
+    params = {"name": tool, "arguments": given, "_meta": META}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    headers = {"mcp-method": "tools/call", "mcp-name": tool}
+    return (await host.listing(bearer, headers, json=body)).status_code
+
+
+async def test_under_load_a_caller_is_told_to_come_again(sandbox: Sandbox, tmp_path: Path) -> None:
+    """503 with Retry-After at once, and an answer when there is a place again."""
+    async with served(sandbox, tmp_path, max_requests=2) as host:
+        sandbox.set_faults(SLOW)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(_call, host, "list_events")
+            await until(lambda: host.hosting.door.calls.taken == 2)
+            answer = await host.listing()
+            assert answer.status_code == 503
+            assert int(answer.headers["retry-after"]) > 0
+            assert await host.is_alive()
+        assert (await host.listing()).status_code == 200
+
+
+async def test_one_caller_leaves_places_for_others(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Of many places one caller takes half at most."""
+    async with served(sandbox, tmp_path, auth="keys", max_requests=2) as host:
+        alice, bob = host.keys.add("alice", "read"), host.keys.add("bob", "read")
+        sandbox.set_faults(SLOW)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_call, host, "list_events", alice)
+            await until(lambda: host.hosting.door.calls.taken == 1)
+            assert (await host.listing(alice)).status_code == 503
+            assert (await host.listing(bob)).status_code == 200
+
+
+async def test_the_longest_unused_caller_makes_room(sandbox: Sandbox, tmp_path: Path) -> None:
+    """And where all are busy, a new one is told to come again."""
+    async with served(sandbox, tmp_path, auth="keys", max_callers=1) as host:
+        alice, bob = host.keys.add("alice", "read"), host.keys.add("bob", "read")
+        assert (await host.listing(alice)).status_code == 200
+        assert (await host.listing(bob)).status_code == 200
+        assert [tenant.caller.name for tenant in host.hosting.tenants.all] == ["key-bob"]
+        sandbox.set_faults(SLOW)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_call, host, "list_events", bob)
+            await until(lambda: host.hosting.door.calls.taken == 1)
+            answer = await host.listing(alice)
+            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_sessions_are_bounded(sandbox: Sandbox, tmp_path: Path) -> None:
+    """One more than there may be is refused, until one is closed."""
+    async with served(sandbox, tmp_path, max_sessions=1) as host, host.http(**JSON_RPC) as http:
+        opened = await http.post("/mcp", json=INITIALIZE)
+        assert opened.status_code == 200
+        refused = await http.post("/mcp", json=INITIALIZE)
+        assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+        session = {"mcp-session-id": opened.headers["mcp-session-id"]}
+        assert (await http.delete("/mcp", headers=session)).status_code == 200
+        assert (await http.post("/mcp", json=INITIALIZE)).status_code == 200
+
+
+async def test_a_request_that_takes_too_long_is_given_up(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Its place is free again, and its caller is told."""
+    async with served(sandbox, tmp_path, request_seconds=1) as host:
+        sandbox.set_faults({"kind": "latency", "ms": 3000})
+        assert await _call(host, "list_events") == 504
+        assert host.hosting.door.calls.taken == 0
+        sandbox.set_faults()
+
+
+def test_places_are_counted_for_each_and_for_all() -> None:
+    """What is given back can be taken again."""
+    places = Places(3, of_one=2)
+    with places.place("a"), places.place("a"):
+        with pytest.raises(NoPlace), places.place("a"):
+            pass
+        with places.place("b"), pytest.raises(NoPlace), places.place("c"):
+            pass
+        with places.place("c"):
+            assert places.taken == 3
+    assert places.taken == 0
+
+
+# ---- health and metrics --------------------------------------------------------------------
+
+
+async def test_readiness_is_told_from_memory(sandbox: Sandbox, tmp_path: Path) -> None:
+    """However often it is asked, Losant is asked once; no secret and no path is told."""
+    async with served(sandbox, tmp_path, auth="keys") as host:
+        async with host.http() as http:
+            for _ in range(5):
+                answer = await http.get("/readyz")
+                assert answer.json() == {"ready": True, "losant": "ok", "state": "ok"}
+        assert len(sandbox.requests) == 1
+
+
+async def test_readiness_tells_when_losant_is_away(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The process is alive all the same."""
+    sandbox.set_faults({"kind": "status", "status": 503})
+    async with served(sandbox, tmp_path) as host:
+        async with host.http() as http:
+            answer = await http.get("/readyz")
+            assert answer.status_code == 503
+            assert answer.json() == {"ready": False, "losant": "failed", "state": "ok"}
+        assert await host.is_alive()
+
+
+async def test_readiness_tells_when_nothing_can_be_kept(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Without a state folder nothing can be changed safely; a server that only reads needs none."""
+    file = tmp_path / "file"
+    file.touch()
+    for access, status, state in (("full", 503, "failed"), ("read", 200, "not needed")):
+        async with (
+            served(sandbox, tmp_path, access=access, state_dir=file) as host,
+            host.http() as http,
+        ):
+            answer = await http.get("/readyz")
+            assert (answer.status_code, answer.json()["state"]) == (status, state)
+
+
+async def test_without_a_token_losants_refusal_is_an_answer(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Where callers bring their tokens, Losant is there if it says no."""
+    async with (
+        served(sandbox, tmp_path, token=None, auth="losant") as host,
+        host.http() as http,
+    ):
+        assert (await http.get("/readyz")).json()["losant"] == "ok"
+
+
+async def test_metrics_count_what_happened(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Calls, requests, repeats, caches and refusals; no label is of a caller's choice."""
+    async with served(sandbox, tmp_path) as host:
+        async with host.client() as client:
+            await result(client, "list_events")
+            for _ in range(2):
+                await result(client, "query_sql", sql="SELECT 1 FROM events")
+            sandbox.set_faults({"kind": "status", "status": 502, "times": 1})
+            await result(client, "list_events")
+            await client.call_tool("get_event", {"eventId": "5f0c0de0000000000000beef"})
+            for number in range(5):
+                await _call(host, f"no_such_tool_{number}")
+        await host.listing(headers={"origin": "https://evil.example"})
+        async with host.http() as http:
+            text = (await http.get("/metrics")).text
+    for line in (
+        'losant_mcp_calls_total{outcome="ok",tool="list_events"} 2.0',
+        'losant_mcp_calls_total{outcome="error",tool="get_event"} 1.0',
+        'losant_mcp_calls_total{outcome="unknown tool",tool="unknown"} 5.0',
+        'losant_mcp_call_seconds_count{tool="query_sql"} 2.0',
+        'losant_mcp_upstream_retries_total{endpoint="events.get"} 1.0',
+        'losant_mcp_upstream_errors_total{kind="ServerError"} 1.0',
+        'losant_mcp_table_cache_total{result="hit"} 1.0',
+        'losant_mcp_table_cache_total{result="miss"} 1.0',
+        'losant_mcp_refused_requests_total{status="403"} 1.0',
+        "losant_mcp_pending_approvals 0.0",
+        "losant_mcp_callers 1.0",
+    ):
+        assert line in text.splitlines(), line
+    assert "no_such_tool" not in text
+
+
+# ---- beginning and end ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "localhost.example:0"])
+def test_without_authentication_nobody_else_can_reach_it(run: Run, address: str) -> None:
+    """It refuses to start, and says what to choose instead."""
+    told = run("serve", "--sandbox", "--http", address)
+    assert told.exit_code == 2
+    assert "--auth keys" in told.stderr
+
+
+def test_behind_a_name_it_has_to_be_given(run: Run, tmp_path: Path) -> None:
+    """Or a page whose name was made to point here could call."""
+    told = run("serve", "--sandbox", "--http", "0.0.0.0:0", "--auth", "keys")
+    assert told.exit_code == 2
+    assert "LOSANT_MCP_ALLOWED_HOSTS" in told.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to handle")
+async def test_the_end_waits_for_a_write(sandbox: Sandbox, tmp_path: Path) -> None:
+    """SIGTERM in the middle: the write is done and told, once; new calls are refused."""
+    sandbox.set_faults({"kind": "latency", "ms": 1500, "endpoint": "events.post"})
+    before = len(sandbox.requests)
+    with started(
+        *("serve", "--http", "127.0.0.1:0", "--log-format", "json"),
+        LOSANT_API_URL=sandbox.url,
+        LOSANT_API_TOKEN=sandbox.tokens["full"],
+        LOSANT_APPLICATION_ID=sandbox.application_id,
+        LOSANT_MCP_STATE_DIR=str(tmp_path / "state"),
+    ) as server:
+        assert server.stdout is not None
+        url = json.loads(await run_sync(server.stdout.readline))["url"]
+        params = {
+            "name": "create_event",
+            "arguments": {"subject": "the last one", "level": "info"},
+            "_meta": META,
+        }
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        headers = {**JSON_RPC, **MODERN, "mcp-method": "tools/call", "mcp-name": "create_event"}
+        answers: list[httpx2.Response] = []
+        async with (
+            httpx2.AsyncClient(timeout=30, verify=False) as http,
+            anyio.create_task_group() as tasks,
+        ):
+
+            async def write() -> None:
+                answers.append(await http.post(url, json=body, headers=headers))
+
+            tasks.start_soon(write)
+            await until(lambda: len(sandbox.requests) > before)
+            server.send_signal(signal.SIGTERM)
+        [answer] = answers
+        assert answer.status_code == 200
+        assert '"subject":"the last one"' in answer.text.replace("\\", "")
+        assert await run_sync(lambda: server.wait(10)) == 0
+        assert server.stderr is not None
+        lines = [json.loads(line) for line in server.stderr.read().splitlines()]
+    posts = [r for r in sandbox.requests if r.endpoint_id == "events.post"]
+    assert len(posts) == 1
+    [call] = [line for line in lines if line["logger"] == "losant_mcp.calls"]
+    assert (call["tool"], call["outcome"], call["principal"]) == ("create_event", "ok", "anybody")
+    assert call["request"] == answer.headers["x-request-id"]
+    assert call["ms"] > 1000
+    assert "the last one" not in json.dumps(lines)
+
+
+async def test_while_it_ends_it_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Not ready, and no new call; what is under way is answered, and streams are closed."""
+    async with served(sandbox, tmp_path) as host:
+        sandbox.set_faults(SLOW)
+        async with host.http() as http, anyio.create_task_group() as tasks:
+            tasks.start_soon(_call, host, "list_events")
+            await until(lambda: host.hosting.door.calls.taken == 1)
+            tasks.start_soon(host.hosting.finish)
+            await until(lambda: host.hosting.door.is_ending)
+            answer = await host.listing()
+            assert (answer.status_code, message_of(answer)) == (503, "The server is ending.")
+            ready = await http.get("/readyz")
+            assert (ready.status_code, ready.json()) == (503, {"ready": False, "ending": True})
+        assert not host.hosting.tenants.all
