@@ -107,5 +107,6 @@ def change(before: Stored, sandbox: Sandbox) -> dict[str, tuple[int, int]]:
         old, new = before.get(name, Counter()), after.get(name, Counter())
         if old != new:
             kind = "rows" if name.startswith("rows_") else name
-            found[kind] = ((old - new).total(), (new - old).total())
+            gone, come = found.get(kind, (0, 0))
+            found[kind] = (gone + (old - new).total(), come + (new - old).total())
     return found
