@@ -12,6 +12,7 @@ from losant_mcp.sandbox.aggregation import Series, aggregate
 from losant_mcp.sandbox.call import Answer, Call, Handler, invalid, iso
 from losant_mcp.sandbox.listing import Condition, both, either
 from losant_mcp.sandbox.lookup import device_query, tagged, tags_by_key
+from losant_mcp.sandbox.query_sql import number
 
 DEFAULT_DURATION = 24 * 3600 * 1000
 """Used where neither start nor duration is given, which is not documented."""
@@ -87,11 +88,13 @@ def time_series_query(call: Call) -> Answer:
         span.start,
         span.end,
         # Without a resolution the whole window is one bucket. Not documented.
-        int(resolution or 0) or max(1, span.end - span.start),
+        min(int(resolution or 0), MAX_TIME) or max(1, span.end - span.start),
         body.get("attributes"),
         "DESC" if order == "desc" else "ASC",
     )
     value = given["options"]["value"] if kind == "TIMEATVALUE" else None
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = number(value)
     # A limit is for NONE only, and per device: of several devices none crowds out another.
     rows = aggregate(call.db, series, kind, value, int(limit or MAX_RAW_POINTS), call.now)
     devices = _devices(call.db, meant)

@@ -235,6 +235,17 @@ def test_time_at_value_knows_types(http: httpx.Client, value: Any, expected: Any
     assert point["data"] == expected
 
 
+@pytest.mark.parametrize("huge", [2**63, 1e185, 10**400], ids=["2^63", "1e185", "10^400"])
+def test_numbers_beyond_the_databases_are_still_numbers(http: httpx.Client, huge: Any) -> None:
+    """A resolution is then one bucket, and a value is one that no attribute had."""
+    data = series(http, duration=30 * MINUTE, resolution=min(huge, 1e300))
+    assert level(data) == [(iso(START), 8.5)]
+    wanted = {"type": "TIMEATVALUE", "options": {"value": huge}}
+    data = series(http, aggregation=wanted, duration=30 * MINUTE)
+    [point] = data["devices"][METER]["points"]
+    assert point["data"] == {"level": 0}
+
+
 def test_averages_leave_texts_and_booleans_out(http: httpx.Client) -> None:
     """What cannot be averaged is absent, and what can be counted is there."""
     [point] = series(http, duration=30 * MINUTE, aggregation="MEAN")["devices"][METER]["points"]
