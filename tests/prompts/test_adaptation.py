@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from losant_mcp.api.endpoint import Effect
 from losant_mcp.api.events import Event
-from losant_mcp.api.lookup import Device
+from losant_mcp.api.query import DEVICES, EVENTS
 from losant_mcp.api.tables import RESERVED_COLUMNS
 from losant_mcp.client import LosantClient
 from losant_mcp.config import TOOLSETS, Access, Settings
@@ -117,7 +117,7 @@ def test_a_word_in_code_is_one_of_ours_or_of_losants(unasked: LosantClient) -> N
     """Arguments, fields and keys of results are called what they are called."""
     arguments = {name for spec in TOOLS.values() for name in spec.model.model_fields}
     results = {"changed", "events", "exact", "floods", "lookFirst", "oldOpen", "returned", "total"}
-    fields = {*Event.model_fields, *Device.model_fields, *RESERVED_COLUMNS, "connected"}
+    fields = {*EVENTS.fields, *DEVICES.fields, *Event.model_fields, *RESERVED_COLUMNS, "connected"}
     templates = {argument for given in FULL.values() for argument in given}
     known = arguments | results | fields | templates | set(TOOLS) | {"approval_required"}
     for name, text in _rendered(unasked, {}):
