@@ -223,17 +223,18 @@ async def ask_tables_and_events(tour: Tour) -> None:
 async def go_on(tour: Tour) -> None:
     """Say what to do next, in commands that work as they stand."""
     tour.screen.step("Your turn")
-    command, everywhere = own_command(), own_command(absolute=True)
-    tour.screen.say("Let your own assistant work on this sandbox, for example Claude Code:")
-    tour.screen.command(f"claude mcp add losant -- {everywhere} serve --sandbox")
+    command = own_command()
+    tour.screen.say(
+        "Let your own assistant work on this sandbox: claude-code, claude-desktop, vscode or cursor."
+    )
+    tour.screen.command(f"{command} install claude-code --sandbox")
     tour.screen.say("Try a tool by hand:")
     tour.screen.command(f"{command} call --sandbox list_data_tables")
     tour.screen.say("With your own Losant application, set LOSANT_API_TOKEN, and then:")
     tour.screen.command(f"{command} check")
-    tour.screen.say("The README shows it for Claude Desktop, VS Code and Cursor.")
 
 
-def own_command(*, absolute: bool = False) -> str:
+def own_command() -> str:
     """How a person starts this program from a shell, which may not have it on its path."""
     found, started = shutil.which("losant-mcp"), Path(sys.argv[0])
     if found is not None and Path(found).samefile(started):
@@ -242,6 +243,6 @@ def own_command(*, absolute: bool = False) -> str:
         words = [sys.executable, "-m", "losant_mcp"]
     else:
         here = Path.cwd()
-        near = not absolute and started.absolute().is_relative_to(here)
+        near = started.absolute().is_relative_to(here)
         words = [str(started.absolute().relative_to(here) if near else started.absolute())]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
