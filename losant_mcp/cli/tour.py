@@ -225,7 +225,8 @@ async def go_on(tour: Tour) -> None:
     tour.screen.step("Your turn")
     command = own_command()
     tour.screen.say(
-        "Let your own assistant work on this sandbox: claude-code, claude-desktop, vscode or cursor."
+        "Let your own assistant work on this sandbox, in claude-code, claude-desktop, vscode or"
+        " cursor:"
     )
     tour.screen.command(f"{command} install claude-code --sandbox")
     tour.screen.say("Try a tool by hand:")
