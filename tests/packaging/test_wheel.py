@@ -11,6 +11,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from losant_mcp import __version__
+from losant_mcp.guides import names as guide_names
 from tests.packaging.running import ROOT, run
 
 # One worker runs all of them, so that the session's fixtures are made once.
@@ -18,14 +19,15 @@ pytestmark = pytest.mark.xdist_group("packaging")
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
-    """The wheel carries every module, the type marker and the prompts, and no tests."""
+    """The wheel carries every module, the type marker, the prompts and the guides, and no tests."""
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         [metadata] = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         described = archive.read(metadata).decode()
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "losant_mcp").rglob("*.py")}
     prompts = {f"losant_mcp/_prompts/{path.name}" for path in (ROOT / "prompts").glob("*.md")}
-    assert modules | prompts | {"losant_mcp/py.typed"} <= names
+    guides = {f"losant_mcp/guides/{name}.md" for name in guide_names()}
+    assert modules | prompts | guides | {"losant_mcp/py.typed"} <= names
     assert {name.split("/")[0] for name in names} == {"losant_mcp"}
     assert f"\nVersion: {__version__}\n" in described
     assert "\nRequires-Python: >=3.11\n" in described
