@@ -27,7 +27,7 @@ Name = Annotated[str, WithJsonSchema({"type": "string", "enum": guides.names()})
 
 @tool("guides", title="Read a guide", output=GUIDE)
 async def read_guide(call: Call, *, name: Name) -> dict[str, Any]:
-    """Read how something works here, with examples; guard is about confirmation."""
+    """Read how queries, time series, SQL or confirmation (guard) work here, with examples."""
     guide = guides.read(name)
     told = {"name": guide.name, "title": guide.title}
     return fitted(told, "text", guide.text, tokens=call.tokens)
