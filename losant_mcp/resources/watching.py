@@ -93,14 +93,13 @@ class Poller:
 
     async def has_changed(self) -> bool:
         """Look, and where that is not conclusive compare the contents. Raises what reading does."""
-        begins = self.begins
-        if begins:
-            self.content = await _fingerprint(self.address)
+        first = await _fingerprint(self.address) if self.begins else None
         seen = await look(self.address)
+        self.content = first or self.content
         if seen == self.seen:
             return False
         # What changed while the first content was read may or may not be in it.
-        changed = begins or self.address.spec.exact
+        changed = first is not None or self.address.spec.exact
         if not changed:
             content = await _fingerprint(self.address)
             changed, self.content = content != self.content, content
