@@ -84,6 +84,8 @@ async def _check(serve: Serve, doors: dict[str, int], write: Write, fault: Fault
         _check_failed(answer, write, fault)
     if write.asked:
         await _check_burned(served, write, fault)
+    last = (await served.guarded.audited())[-1]
+    assert last.kind in (("wrote", "ran") if fault.told == "done" else ("failed",))
 
 
 async def _done(served: Served, before: Stored, write: Write) -> None:
