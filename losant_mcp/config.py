@@ -20,6 +20,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 
@@ -188,9 +189,17 @@ class Settings(BaseModel):
         protected=True,
         default=None,
     )
+    state_key: SecretStr | None = _setting(
+        "LOSANT_MCP_STATE_KEY",
+        "Seals what replicas share: at least 32 random characters, the same on each of them.",
+        protected=True,
+        default=None,
+        min_length=32,
+    )
     state_url: SecretStr | None = _setting(
         "LOSANT_MCP_STATE_URL",
-        "Shared state of several replicas, as redis://…",
+        "Shared state of several replicas, as redis://… or rediss://…; "
+        "it takes LOSANT_MCP_STATE_KEY.",
         protected=True,
         default=None,
     )
@@ -274,6 +283,17 @@ class Settings(BaseModel):
             raise ValueError("must be one word of ASCII characters")
         return token
 
+    @field_validator("state_url")
+    @classmethod
+    def _state_is_sealed(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        given = url.get_secret_value().split("://")[0] if url else "redis"
+        if given not in ("redis", "rediss", "unix"):
+            raise ValueError("must be an address such as redis://name:password@host:6379/0")
+        # A key that does not fit is told of by itself, and is not in the data.
+        if url is not None and info.data.get("state_key", url) is None:
+            raise ValueError("takes LOSANT_MCP_STATE_KEY, the same on every replica")
+        return url
+
     @property
     def sandboxed(self) -> bool:
         """Whether the API is not Losant's own."""
@@ -350,6 +370,7 @@ _MESSAGES = {
     ("api_url", "string_pattern_mismatch"): "must be an address such as https://api.losant.com",
     ("application_id", "string_pattern_mismatch"): "must be an id of 24 hexadecimal characters",
     ("toolsets", "too_short"): "names no toolset",
+    ("state_key", "too_short"): "must have at least 32 characters",
     ("http", "string_pattern_mismatch"): "must be host:port, such as 127.0.0.1:8000",
 }
 

@@ -15,7 +15,8 @@ import anyio
 from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
+from mcp.server.subscriptions import SubscriptionBus
 from mcp.types import (
     INVALID_PARAMS,
     CallToolResult,
@@ -37,6 +38,8 @@ from losant_mcp.completions import offer_completions
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.door import GuardDoor
+from losant_mcp.guard.plans import digest
+from losant_mcp.guard.state_keys import derived_key
 from losant_mcp.observer import Observer, Outcome, ToolCall
 from losant_mcp.policy import Policy
 from losant_mcp.prompts.catalogue import Prompts
@@ -235,6 +238,17 @@ async def _applications(policy: Policy, client: LosantClient) -> list[str]:
         return [application.id async for page in pages for application in page.items]
 
 
+def _sealed_by_all(settings: Settings, door: GuardDoor) -> RequestStateSecurity | None:
+    """What lets every replica, and nobody but this principal, go on with what one of them asked.
+
+    None without a shared key: then only this server can open what it sealed.
+    """
+    if settings.state_key is None:
+        return None
+    key = derived_key(settings.state_key, "request state")
+    return RequestStateSecurity(keys=[key], audience=f"losant-mcp {digest(door.principal)}")
+
+
 def build_server(
     settings: Settings,
     client: LosantClient,
@@ -243,6 +257,7 @@ def build_server(
     workbench: Workbench | None = None,
     principal: str = "",
     hosting: Mapping[str, Any] | None = None,
+    bus: SubscriptionBus | None = None,
     now: Callable[[], datetime] = utc_now,
     job_seconds: float = 20.0,
     pause: Pause = pause,
@@ -250,7 +265,8 @@ def build_server(
     """The server of these settings; ``client`` must carry their policy, with denied tables by id.
 
     ``workbench`` may be shared with other servers; ``principal`` is who calls, for the log;
-    ``hosting`` is what the status tells of how the server is hosted. A tool waits ``job_seconds``
+    ``hosting`` is what the status tells of how the server is hosted, and ``bus`` is shared with
+    other replicas. A tool waits ``job_seconds``
     for a background job that it started; ``pause`` waits between looks at what is watched.
 
     Raises ConfigurationError where a table is denied by a
@@ -259,18 +275,21 @@ def build_server(
     for name in denied_tables(settings):
         if not is_object_id(name) and name in client.policy.denied_tables:
             raise ConfigurationError(f"LOSANT_MCP_DENY: {one_line(name, 60)!r} was not looked up.")
+    door = guard or GuardDoor(settings, client)
     services = Services(
         settings=settings,
         client=client,
         clock=Clock(settings.time_zone, now=now),
-        guard=guard or GuardDoor(settings, client),
+        guard=door,
         workbench=workbench or Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone),
         hosting=hosting or {},
         bound_to=bound_application(settings),
         job_seconds=job_seconds,
     )
     hint = CacheHint(LIST_SECONDS * 1000, "private")
-    resources = Resources(services, pause=pause)
+    # A digest, since a name may hold anything.
+    whose = digest(door.principal) if bus is not None else ""
+    resources = Resources(services, pause=pause, below=bus, principal=whose)
     specs = listed(settings)
     server = LosantServer(
         "losant-mcp",
@@ -290,6 +309,7 @@ def build_server(
             "resources/read": CacheHint(READ_SECONDS * 1000, "private"),
         },
         subscriptions=resources.bus,
+        request_state_security=_sealed_by_all(settings, door),
     )
     server.tool_names = frozenset(spec.name for spec in specs)
     server.workbench = services.workbench

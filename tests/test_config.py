@@ -24,6 +24,7 @@ ID = "5f0c0de00000000000000001"
 PROTECTED = {
     *("LOSANT_API_URL", "LOSANT_MCP_ACCESS", "LOSANT_MCP_CONFIRM", "LOSANT_MCP_ASK"),
     *("LOSANT_MCP_APPROVE", "LOSANT_MCP_STATE_DIR", "LOSANT_MCP_STATE_URL"),
+    "LOSANT_MCP_STATE_KEY",
 }
 """What the design marks with a star; more may be protected, but none of these less."""
 
@@ -162,12 +163,39 @@ def test_a_token_may_come_from_a_file() -> None:
 def test_secrets_appear_in_no_text() -> None:
     """Neither of the settings nor of an error about them."""
     settings = load_settings(
-        {"LOSANT_API_TOKEN": TOKEN, "LOSANT_MCP_STATE_URL": f"redis://u:{TOKEN}@host"}
+        {
+            "LOSANT_API_TOKEN": TOKEN,
+            "LOSANT_MCP_STATE_URL": f"redis://u:{TOKEN}@host",
+            "LOSANT_MCP_STATE_KEY": TOKEN * 2,
+        }
     )
     for text in (str(settings), repr(settings), f"{settings}", str(settings.model_dump())):
         assert "secret-token" not in text
     _error({"LOSANT_API_TOKEN": f"{TOKEN} {TOKEN}"})
     _error({"LOSANT_API_TOKEN": TOKEN, "LOSANT_MCP_ACCESS": "x"})
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        (
+            {"LOSANT_MCP_STATE_URL": f"redis://u:{TOKEN}@host"},
+            "LOSANT_MCP_STATE_URL: takes LOSANT_MCP_STATE_KEY, the same on every replica.",
+        ),
+        (
+            {"LOSANT_MCP_STATE_URL": f"https://u:{TOKEN}@host", "LOSANT_MCP_STATE_KEY": TOKEN * 2},
+            "LOSANT_MCP_STATE_URL: must be an address such as redis://name:password@host:6379/0.",
+        ),
+        (
+            {"LOSANT_MCP_STATE_URL": f"redis://u:{TOKEN}@host", "LOSANT_MCP_STATE_KEY": TOKEN},
+            "LOSANT_MCP_STATE_KEY: must have at least 32 characters.",
+        ),
+    ],
+    ids=["without a key", "not a Redis", "with a short key"],
+)
+def test_shared_state_is_sealed(environ: dict[str, str], words: str) -> None:
+    """A state URL takes a key that is long enough, and no refusal shows either of them."""
+    assert _error(environ) == words
 
 
 def test_settings_cannot_change() -> None:

@@ -60,6 +60,7 @@ OWNERS: dict[str, set[str]] = {
     "uvicorn": {"sandbox", "http", "hosting"},
     "prometheus_client": {"hosting"},
     "duckdb": {"analysis"},
+    "redis": {"guard"},
     "jinja2": {"http", "prompts"},
     # What Losant says is told without MCP.
     "mcp": set(MAY_IMPORT) - {"errors", "api"},

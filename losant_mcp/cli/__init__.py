@@ -116,6 +116,7 @@ def _end_with_bug() -> NoReturn:
 
 
 def _secrets() -> list[str]:
-    found = [os.environ.get(name, "") for name in ("LOSANT_API_TOKEN", "LOSANT_MCP_STATE_URL")]
+    names = ("LOSANT_API_TOKEN", "LOSANT_MCP_STATE_URL", "LOSANT_MCP_STATE_KEY")
+    found = [os.environ.get(name, "") for name in names]
     found += [argument.rpartition("=")[2] for argument in sys.argv[1:]]
     return [secret for secret in found if len(secret) > 16]

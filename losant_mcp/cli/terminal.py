@@ -23,9 +23,9 @@ from losant_mcp.guard.deciding import Deciding, person
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.pin import is_pin, is_pin_set
 from losant_mcp.guard.plans import Binding
-from losant_mcp.guard.sqlite_store import SqliteStore
+from losant_mcp.guard.shared_state import store_of
 from losant_mcp.guard.state_dir import StateDir
-from losant_mcp.guard.store import Limits
+from losant_mcp.guard.store import Limits, StateStore
 
 WIDTH = 80
 BAR = "    | "
@@ -73,7 +73,7 @@ def audit_of(state: StateDir) -> AuditLog:
 class Records:
     """The guard's records, open for one step."""
 
-    store: SqliteStore
+    store: StateStore
     ledger: Ledger
     deciding: Deciding
 
@@ -101,7 +101,7 @@ class Terminal:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Records]:
         """The records. Unlike a server that starts, it clears nothing up."""
-        store = SqliteStore(self.state.database, key=self.state.key())
+        store = store_of(self.settings, self.state)
         binding = Binding(self.settings.api_url, principal=person(), origin="terminal", policy="")
         ledger = Ledger(audit_of(self.state), store, binding, LIMITS)
         try:

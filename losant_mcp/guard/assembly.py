@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 from pydantic import SecretStr
@@ -20,9 +21,9 @@ from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.origins import Origin
 from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.recovering import tell_interrupted
-from losant_mcp.guard.sqlite_store import SqliteStore
+from losant_mcp.guard.shared_state import SHARED_ORIGIN, store_of
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
-from losant_mcp.guard.store import GuardError
+from losant_mcp.guard.store import GuardError, StateStore
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +51,13 @@ class Guard:
     backups: Backups
     state: StateDir
     origin: Origin
+    shares_store: bool = False
 
     async def aclose(self) -> None:
         """Let go of the files; plans of this origin that still run are then interrupted."""
         with anyio.CancelScope(shield=True):
-            await self.ledger.store.aclose()
+            if not self.shares_store:
+                await self.ledger.store.aclose()
             await anyio.to_thread.run_sync(self.origin.close)
 
 
@@ -64,22 +67,26 @@ async def open_guard(
     page: MakePage | None,
     *,
     principal: str | None = None,
+    store: StateStore | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Guard:
     """The guard of a server, and of the token where no ``principal`` is named.
 
-    Raises ConfigurationError where its folder is not private, and GuardError where its files
-    cannot be used.
+    A ``store`` that is given is shared with others, who close it. Raises ConfigurationError where
+    its folder is not private, and GuardError where its files cannot be used.
     """
     token = settings.api_token
     assert token is not None, "a server has a token"
     state = await anyio.to_thread.run_sync(open_state_dir, settings.state_dir, settings.api_url)
     origin = await anyio.to_thread.run_sync(state.claim_origin)
-    key = await anyio.to_thread.run_sync(state.key)
     audit_key = await anyio.to_thread.run_sync(state.key, "audit")
     whose = principal or principal_of(token)
-    binding = binding_of(settings, principal=whose, origin=origin.name)
-    store = SqliteStore(state.database, key=key, clock=clock)
+    # Where replicas share the store, one of them may run what another one asked.
+    name = SHARED_ORIGIN if settings.state_url else origin.name
+    binding = binding_of(settings, principal=whose, origin=name)
+    shares_store = store is not None
+    if store is None:
+        store = await anyio.to_thread.run_sync(partial(store_of, settings, state, clock=clock))
     ledger = Ledger(
         audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),
         store=store,
@@ -93,7 +100,7 @@ async def open_guard(
     await tell_interrupted(orphans, client, ledger, backups)
     ask = page(state, ledger) if page is not None else _in_the_terminal
     gate = Gate(client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
-    return Guard(gate, ledger, backups, state, origin)
+    return Guard(gate, ledger, backups, state, origin, shares_store)
 
 
 def backups_of(settings: Settings, state: StateDir) -> Backups:

@@ -16,11 +16,13 @@ from losant_mcp.config import Settings
 
 if TYPE_CHECKING:
     from losant_mcp.guard.assembly import Guard, MakePage
+    from losant_mcp.guard.store import StateStore
 
 
 class GuardDoor:
     """Opens the guard once. ``page`` makes what shows a person the approval page; without it
     they decide in the terminal. ``principal`` is who calls, where the token does not tell.
+    ``store`` is one that is shared with other guards, and is not closed with this one.
     ``clock`` gives seconds since the epoch. Close it with ``aclose``.
     """
 
@@ -31,15 +33,25 @@ class GuardDoor:
         *,
         page: MakePage | None = None,
         principal: str | None = None,
+        store: StateStore | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._client = client
         self._page = page
         self._principal = principal
+        self._store = store
         self._clock = clock
         self._lock = anyio.Lock()
         self._guard: Guard | None = None
+
+    @property
+    def principal(self) -> str:
+        """Whose plans these are: the same on every replica."""
+        from losant_mcp.guard.assembly import principal_of
+
+        token = self._settings.api_token
+        return self._principal or (principal_of(token) if token else "")
 
     async def open(self) -> Guard:
         """The guard. Raises ConfigurationError and GuardError where it cannot be opened."""
@@ -52,6 +64,7 @@ class GuardDoor:
                     self._client,
                     self._page,
                     principal=self._principal,
+                    store=self._store,
                     clock=self._clock,
                 )
             return self._guard

@@ -7,6 +7,7 @@ from typing import Any
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import UnexpectedResourceError
+from mcp.server.subscriptions import SubscriptionBus
 from mcp.types import Resource, ResourceTemplate
 
 from losant_mcp.errors import LosantMcpError
@@ -20,13 +21,28 @@ from losant_mcp.tools.call import Services
 
 
 class Resources:
-    """What a server answers about resources. ``pause`` waits between looks at what is watched."""
+    """What a server answers about resources. ``pause`` waits between looks at what is watched.
 
-    def __init__(self, services: Services, *, pause: Pause = pause) -> None:
+    ``below`` is a bus that is shared with other replicas; ``principal`` is whose server this is,
+    by a name that they know as well.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        pause: Pause = pause,
+        below: SubscriptionBus | None = None,
+        principal: str = "",
+    ) -> None:
         self._services = services
         self._listing = Listing(services)
-        self.bus = PrincipalBus(lambda: services.client.principal)
-        self.watching = Watching(services, self.bus.publish_update, pause=pause)
+        self.bus = PrincipalBus(lambda: principal or services.client.principal, below)
+
+        async def publish(whose: str, uri: str) -> None:
+            await self.bus.publish_update(principal or whose, uri)
+
+        self.watching = Watching(services, publish, pause=pause)
 
     def serve(self, server: MCPServer[Any]) -> None:
         """Have the server's subscribers watch."""

@@ -18,7 +18,6 @@ that were given none, the list of principals, and the clock.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,17 +29,13 @@ from pydantic import SecretStr
 from losant_mcp.guard import lifecycle, refusals
 from losant_mcp.guard.plans import Plan, Status, Way, digest
 from losant_mcp.guard.redis_store import facts, meters, people, plan_values, pulse
-from losant_mcp.guard.redis_store.connection import connect, connect_blocking, explained
-from losant_mcp.guard.redis_store.sealing import Sealer, derived_key
+from losant_mcp.guard.redis_store.connection import connect, connect_blocking, explained, key_prefix
+from losant_mcp.guard.redis_store.sealing import Sealer
 from losant_mcp.guard.redis_store.transaction import Memory, Transaction
+from losant_mcp.guard.state_keys import derived_key
 from losant_mcp.guard.store import BudgetSpent, Fatigue, Limits, Meter
 
-__all__ = ["RedisStore", "key_prefix"]
-
-
-def key_prefix(api_url: str) -> str:
-    """What the keys of an API URL begin with, so that no sandbox mixes with production."""
-    return f"losant-mcp:{hashlib.sha256(api_url.rstrip('/').encode()).hexdigest()[:10]}"
+__all__ = ["RedisStore"]
 
 
 class RedisStore:

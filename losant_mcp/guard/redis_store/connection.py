@@ -7,6 +7,7 @@ may contain a password.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -71,6 +72,11 @@ def connect_blocking(url: SecretStr) -> BlockingRedis:
             retry=BlockingRetry(NoBackoff(), 0),
             protocol=2,
         )
+
+
+def key_prefix(api_url: str) -> str:
+    """What the keys of an API URL begin with, so that no sandbox mixes with production."""
+    return f"losant-mcp:{hashlib.sha256(api_url.rstrip('/').encode()).hexdigest()[:10]}"
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from losant_mcp.guard import refusals
 from losant_mcp.guard.lifecycle import HOUR
 from losant_mcp.guard.plans import digest
@@ -10,6 +12,12 @@ from losant_mcp.guard.store import Meter
 
 MOST = 2**53
 """More than anything that is counted."""
+
+FINE = 500
+"""How many entries a meter has one by one; a busy one is rewritten as a whole at each call."""
+
+COARSE_SECONDS = 10.0
+"""The entries of a busier meter within so long count as one, from the last of them on."""
 
 
 async def spent(tx: Transaction, meter: Meter, principal: str, application_id: str) -> int:
@@ -35,7 +43,7 @@ async def spend(
         raise refusals.budget_spent(meter, amount, used, limit, again=again, now=tx.now)
     if amount:
         name = _name(meter, principal, application_id)
-        tx.put(name, [*found, (tx.now, amount)], seconds=HOUR)
+        tx.put(name, merged([*found, (tx.now, amount)]), seconds=HOUR)
     return used + amount
 
 
@@ -50,6 +58,21 @@ async def entries(
     for turn in found.turns:
         stored = turn.carried(stored, HOUR)
     return sorted(entry for entry in stored if entry[0] > tx.now - HOUR)
+
+
+def merged(found: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
+    """The entries, or fewer of them that count a little longer; never less, and none shorter."""
+    if len(found) <= FINE:
+        return list(found)
+    kept: list[tuple[float, int]] = []
+    begun = 0.0
+    for at, amount in found:
+        if kept and at - begun < COARSE_SECONDS:
+            kept[-1] = at, kept[-1][1] + amount
+        else:
+            kept.append((at, amount))
+            begun = at
+    return kept
 
 
 def _name(meter: Meter, principal: str, application_id: str) -> str:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from typing import Any, Literal
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import SecretStr
 
 from losant_mcp.guard.store import StateUnavailable
 
@@ -29,15 +26,6 @@ CLEAR = (
     "Nothing destructive can happen until a person has found out who writes to this Redis, or "
     "has named another one in LOSANT_MCP_STATE_URL; open plans, limits and the PIN start afresh."
 )
-
-Purpose = Literal["store", "subscriptions", "request state"]
-
-
-def derived_key(secret: SecretStr, purpose: Purpose) -> bytes:
-    """32 bytes for one purpose, the same on every replica (HKDF-SHA256); no key tells another."""
-    info = f"losant-mcp {purpose} 1".encode()
-    kdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=info)
-    return kdf.derive(secret.get_secret_value().encode())
 
 
 class Sealer:
