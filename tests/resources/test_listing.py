@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from mcp import Client
 from mcp.types import Resource
@@ -9,6 +11,7 @@ from mcp.types import Resource
 from losant_mcp import guides
 from losant_mcp.resources import listing
 from losant_mcp.resources.listing import KEPT_SECONDS, Listing
+from losant_mcp.resources.spec import RESOURCES
 from tests.calling import Connect, Mode, Serve, asked, result
 from tests.served import Sandbox
 
@@ -149,3 +152,10 @@ async def test_a_slow_losant_does_not_keep_a_client_from_the_list(
     monkeypatch.setattr(listing, "_MOST_SECONDS", 0.0)
     sandbox.set_faults({"kind": "latency", "ms": 60_000})
     assert [r.uri for r in await listed(await connect())] == [*STATIC, *GUIDES]
+
+
+def test_the_readme_names_every_resource() -> None:
+    """By the URI that it has on a bound server."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    for spec in RESOURCES.values():
+        assert f"| `{spec.template(bound=True)}` |" in readme
