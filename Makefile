@@ -18,7 +18,7 @@ LOCK_FLAGS :=
 COMPILE := $(BIN)/python -m uv --no-config --quiet pip compile --universal --generate-hashes \
 	--python-version 3.11 --no-annotate --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help demo test nightly check readme bench bundle lock clean
+.PHONY: help demo test nightly check readme docs bench bundle lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,8 +39,12 @@ check: .venv/.dev ## lint, formatting, types
 	@$(BIN)/python -m ruff format --check
 	@$(BIN)/python -m mypy
 
-readme: .venv/.dev ## write the README's generated tables anew
-	@$(BIN)/python -m tests.readme
+readme: .venv/.dev ## write the generated parts of the README and docs/ anew
+	@$(BIN)/python -m tests.documents
+
+docs: .venv/.dev ## build the documentation into build/docs
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs build/docs
+	@echo "build/docs/index.html"
 
 bench: .venv/.dev ## measure and print the figures
 	@$(BIN)/python -m benchmarks $(ARGS)

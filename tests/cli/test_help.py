@@ -13,7 +13,7 @@ from losant_mcp.cli import COMMANDS, cli
 from losant_mcp.cli.options import flag
 from losant_mcp.config import Settings, variable
 from tests.cli.command import ROOT, Run
-from tests.readme import command_words
+from tests.documents.parts import command_words
 
 WITHOUT_SETTINGS = {("demo",), ("sandbox",), ("backups",), ("audit",), ("openapi",), ("keys",)}
 KEYS = {("keys", name) for name in ("add", "list", "remove")}

@@ -1,38 +1,83 @@
-"""The README says what is there: its tables and help are generated, its examples hold."""
+"""README and documentation say what is there: generated parts are current, examples hold."""
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from losant_mcp import guides
 from losant_mcp.cli import COMMANDS
 from losant_mcp.config import VARIABLES, Access, Settings
+from losant_mcp.prompts.files import read_files
 from losant_mcp.server import INSTRUCTIONS
 from losant_mcp.tools.listing import listed
-from tests.readme import PARTS, README, parts_of, updated, without_effect
+from tests.documents.parts import FILES, PARTS, README, ROOT, parts_of, updated, without_effect
 
 TEXT = README.read_text(encoding="utf-8")
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in FILES if path != README}
+EVERYTHING = "\n".join([TEXT, *DOCS.values()])
 
 
-def test_the_generated_parts_are_up_to_date() -> None:
-    """Tools, settings and help are as the code has them; `make readme` writes them anew."""
-    assert updated(TEXT) == TEXT
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_generated_parts_are_up_to_date(path: Path) -> None:
+    """Tools, calls, settings and help are as the code has them; `make readme` writes them anew."""
+    text = path.read_text(encoding="utf-8")
+    assert updated(text) == text
 
 
-def test_every_part_is_there_once() -> None:
+def test_every_part_is_there() -> None:
     """No marker was lost in an edit."""
-    assert sorted(parts_of(TEXT)) == sorted(PARTS)
+    assert set(parts_of(EVERYTHING)) == set(PARTS)
 
 
 def test_everything_a_user_can_name_is_documented() -> None:
-    """Every tool, setting and command has its place."""
-    assert all(f"| `{spec.name}` |" in TEXT for spec in listed(Settings()))
-    assert all(f"| `{name}`" in TEXT for name in VARIABLES)
-    assert all(f"$ losant-mcp {name} --help" in TEXT for name in COMMANDS)
+    """Every tool, setting, prompt and command has its place."""
+    for spec in listed(Settings()):
+        assert f"| `{spec.name}` |" in TEXT
+        assert f"### {spec.name}\n" in DOCS["tools.md"]
+    assert all(f"| `{name}`" in DOCS["settings.md"] for name in VARIABLES)
+    assert all(f"$ losant-mcp {name} --help" in DOCS["commands.md"] for name in COMMANDS)
+    assert all(f"| `{file.name}` |" in DOCS["prompts.md"] for file in read_files())
+    assert all(f"`{name}`" in DOCS["prompts.md"] for name in guides.names())
+
+
+def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    """Every page is reached, and every link and picture is there."""
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning"]
+    built = subprocess.run(
+        [*command, "-d", tmp_path / "trees", ROOT / "docs", tmp_path / "html"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "html" / "index.html").is_file()
+
+
+@pytest.mark.parametrize("name", ["README.md", *DOCS])
+def test_a_link_to_a_file_leads_somewhere(name: str) -> None:
+    """Files that the text links to exist."""
+    path = README if name == "README.md" else ROOT / "docs" / name
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_the_tour_tells_of_steps_that_the_demo_has() -> None:
+    """Each heading that the page quotes is one of the demo's."""
+    told = re.findall(r"\*([A-Z][^*\n]+(?:\n[^*\n]+)?)\*", DOCS["tour.md"])
+    source = "".join(
+        (ROOT / "losant_mcp" / "cli" / name).read_text(encoding="utf-8")
+        for name in ("tour.py", "tour_guard.py")
+    )
+    assert len(told) >= 8
+    assert all(f'step("{" ".join(heading.split())}' in source for heading in told), told
 
 
 @pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL))
@@ -47,7 +92,7 @@ def test_a_configuration_example_is_valid_json(block: str) -> None:
 
 def test_a_variable_that_the_text_names_exists() -> None:
     """The prose names no setting that is not there."""
-    named = set(re.findall(r"LOSANT_[A-Z_]*[A-Z]", TEXT))
+    named = set(re.findall(r"LOSANT_[A-Z_]*[A-Z]", EVERYTHING))
     assert named <= set(VARIABLES)
 
 

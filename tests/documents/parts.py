@@ -1,7 +1,6 @@
-"""The README's generated parts: tools, prompts, settings and help, between markers.
+"""The generated parts of the README and the documentation, between markers.
 
-``python -m tests.readme`` (or ``make readme``) writes them; ``test_readme`` compares. The prose
-around them is written by hand.
+``make readme`` writes them; ``test_documents`` compares. The prose around them is written by hand.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from click.testing import CliRunner
@@ -20,10 +20,12 @@ from losant_mcp.cli.options import default_text, flag
 from losant_mcp.config import Settings, is_protected, variable
 from losant_mcp.prompts.files import read_files
 from losant_mcp.tools.listing import listed
-from losant_mcp.tools.spec import ToolSpec
+from losant_mcp.tools.spec import TOOLS, ToolSpec
+from tests.documents.examples import Example, lasting, run, shown
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+FILES = (README, *sorted((ROOT / "docs").glob("*.md")))
 HELP_WIDTH = 80
 
 _part = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
@@ -38,12 +40,12 @@ EFFECTS: Mapping[Effect, str] = {
 
 
 def updated(text: str) -> str:
-    """The README with every generated part made anew."""
+    """The text with every generated part made anew."""
     return _part.sub(lambda match: f"{match[1]}{PARTS[match[2]]()}\n{match[3]}", text)
 
 
 def parts_of(text: str) -> list[str]:
-    """The names of the generated parts in a README, in their order."""
+    """The names of the generated parts in a text, in their order."""
     return [match[2] for match in _part.finditer(text)]
 
 
@@ -69,6 +71,58 @@ def _tool(spec: ToolSpec) -> str:
     actions = ", ".join(f"`{endpoint.id}`" for endpoint in spec.endpoints)
     what = spec.description.replace("|", "\\|").replace("*", "\\*")
     return f"| `{spec.name}` | {what} | {EFFECTS[spec.effect]} | {actions} |"
+
+
+def calls() -> str:
+    """Every tool with its arguments and a real call, whose answer is the sandbox's."""
+    lines: list[str] = []
+    toolset = ""
+    for example in run():
+        if TOOLS[example.name].toolset != toolset:
+            toolset = TOOLS[example.name].toolset
+            lines.append(f"\n## {toolset}\n")
+        lines.append(_call(example))
+    return "\n".join(lines)
+
+
+def _call(example: Example) -> str:
+    spec = TOOLS[example.name]
+    properties = spec.input_schema(bound=True)["properties"]
+    required = spec.input_schema(bound=True).get("required", ())
+    lines = [
+        f"### {spec.name}",
+        "",
+        f"{spec.description} *{EFFECTS[spec.effect].capitalize()}.*".replace("`", ""),
+        "",
+    ]
+    if properties:
+        lines += ["| argument | type | |", "|---|---|---|"]
+        lines += [_argument(name, properties[name], name in required) for name in properties]
+        lines.append("")
+    lines += ["```json", shown(example.arguments), "```", ""]
+    if example.question:
+        lines += [
+            "The person is asked:",
+            "",
+            f"> {lasting(example.question)}",
+            "",
+            "and agrees:",
+            "",
+        ]
+    return "\n".join([*lines, "```json", shown(example.result), "```", ""])
+
+
+def _argument(name: str, schema: Mapping[str, Any], required: bool) -> str:
+    kind = schema.get("type", "any")
+    if kind == "array":
+        kind = f"array of {schema.get('items', {}).get('type', 'any')}"
+    if values := schema.get("enum") or schema.get("items", {}).get("enum"):
+        kind = " ".join(f"`{value}`" for value in values)
+    words = [schema.get("description", ""), *(["required"] if required else [])]
+    if "default" in schema:
+        words.append(f"default `{schema['default']}`")
+    text = "; ".join(filter(None, words)).replace("|", "\\|").replace("*", "\\*")
+    return f"| `{name}` | {kind if isinstance(kind, str) else ' or '.join(kind)} | {text} |"
 
 
 def prompts() -> str:
@@ -157,7 +211,7 @@ def _help(*words: str) -> str:
         cli, arguments, prog_name="losant-mcp", terminal_width=HELP_WIDTH, catch_exceptions=False
     )
     text, has_settings, _ = answer.stdout.partition("\nSettings (")
-    more = "\nSettings: a flag for each of the table above.\n" if has_settings else ""
+    more = "\nSettings: a flag for each of them.\n" if has_settings else ""
     return f"```text\n$ losant-mcp {' '.join(arguments)}\n{text}{more}```\n"
 
 
@@ -166,8 +220,5 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "prompts": prompts,
     "settings": settings,
     "commands": commands,
+    "calls": calls,
 }
-
-
-if __name__ == "__main__":
-    README.write_text(updated(README.read_text(encoding="utf-8")), encoding="utf-8")
