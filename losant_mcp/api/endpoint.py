@@ -8,7 +8,14 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from losant_mcp.api.query import QueryBody, Subject
-from losant_mcp.api.types import EMAIL, HTTP_URL, RequestModel, RequestRoot, ResponseModel
+from losant_mcp.api.types import (
+    EMAIL,
+    HTTP_URL,
+    OBJECT_ID,
+    RequestModel,
+    RequestRoot,
+    ResponseModel,
+)
 
 BASE_URL = "https://api.losant.com"
 API_VERSION = "^1.30.0"
@@ -48,11 +55,11 @@ class Param:
 
     @property
     def form(self) -> str:
-        """The pattern of its text: its own, or that of the field of its name in a body."""
+        """The pattern of its text: its own, or that of the field of its name elsewhere."""
         return self.pattern or _FORMS.get(self.name, "")
 
 
-_FORMS: Mapping[str, str] = {"email": EMAIL, "callbackUrl": HTTP_URL}
+_FORMS: Mapping[str, str] = {"email": EMAIL, "callbackUrl": HTTP_URL, "parentId": OBJECT_ID}
 
 Body = type[RequestModel] | type[RequestRoot[Any]]
 

@@ -175,3 +175,10 @@ def test_a_device_token_reads_devices_and_nothing_else(sandbox: Sandbox) -> None
         assert http.get(f"{sandbox.application_url}{path}").status_code == 200
     for path in ("", "/events", "/jobLogs", "/data-tables"):
         assert http.get(f"{sandbox.application_url}{path}").status_code == 403
+
+
+def test_a_parent_is_an_id(http: httpx.Client) -> None:
+    """Text that is no id is refused, as no answer could repeat it."""
+    answer = http.get("/devices", params={"parentId": "0"})
+    assert answer.status_code == 400
+    assert "parentId" in answer.json()["message"]
