@@ -7,7 +7,7 @@ import struct
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx
@@ -71,27 +71,26 @@ def shut_door() -> Iterator[int]:
 @contextmanager
 def slammed_door() -> Iterator[int]:
     """A port at which every connection is reset once it is used, without a byte being read."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    closing = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
 
-    def slam() -> None:
-        while True:
-            try:
+        def slam() -> None:
+            while not closing.is_set():
                 connection, _ = listener.accept()
-            except OSError:  # closed: the test is over
-                return
-            # Before the first byte, some clients would not even learn that it was made.
-            connection.recv(1, socket.MSG_PEEK)
-            # A close that lingers for 0 seconds is a reset.
-            linger = struct.pack(_LINGER, 1, 0)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            connection.close()
+                with connection, suppress(OSError):
+                    # Before the first byte, some clients would not even learn that it was made.
+                    connection.recv(1, socket.MSG_PEEK)
+                    # A close that lingers for 0 seconds is a reset.
+                    linger = struct.pack(_LINGER, 1, 0)
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
-    thread = threading.Thread(target=slam, name="slammed door", daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        # A thread that waits in accept does not notice that its socket was closed.
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+        thread = threading.Thread(target=slam, name="slammed door", daemon=True)
+        thread.start()
+        try:
+            yield address[1]
+        finally:
+            closing.set()
+            # One more connection, since nothing else ends a wait for one on every system.
+            socket.create_connection(address).close()
+            thread.join()
