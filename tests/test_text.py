@@ -60,3 +60,10 @@ def test_a_shortened_text_tells_its_length() -> None:
     """So that a reader knows how much is missing."""
     assert shorten("short", 10) == "short"
     assert shorten("x" * 5000, 10) == "xxxxxxxxxx… [5000 characters]"
+
+
+def test_whether_a_character_stays_does_not_depend_on_its_company() -> None:
+    """What can be told of a text at a glance is the same as of each of its characters."""
+    for code in (*range(0x3100), *range(0xD800, 0x10000), *range(0xE0000, 0xE0200)):
+        alone, beside = clean(chr(code)), clean(f"é\n\t\u200b{chr(code)}")
+        assert beside == f"é\n\t{alone}", hex(code)
