@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import Counter
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -35,6 +34,7 @@ from losant_mcp.api.types import JsonObject
 from tests import published
 from tests.calling import stored
 from tests.fuzz.examples import examples
+from tests.fuzz.following import settled
 from tests.served import Sandbox
 from tests.tools.plausible import ids_in
 
@@ -115,7 +115,7 @@ def test_the_sandbox_answers_as_the_document_says(
             @fuzzing
             @given(strategy)
             def check(case: Case[Any]) -> None:
-                before = _settled(sandbox)
+                before = settled(sandbox)
                 answer = case.call(
                     sandbox.url,
                     session,
@@ -134,15 +134,6 @@ def test_the_sandbox_answers_as_the_document_says(
 
             check()
     assert statuses.keys() & {*endpoint.responses, 404}, statuses
-
-
-def _settled(sandbox: Sandbox) -> bytes:
-    """What is stored once no job works any more."""
-    deadline = time.monotonic() + 20
-    while sandbox.store.rows("SELECT 1 FROM jobs WHERE status IN ('queued', 'inProgress')"):
-        assert time.monotonic() < deadline, "a job does not end"
-        time.sleep(0.002)
-    return stored(sandbox)
 
 
 def _ids(sandbox: Sandbox) -> dict[str, str]:
