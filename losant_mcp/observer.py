@@ -48,6 +48,9 @@ class Observer:
             },
         )
 
+    def failed(self, tool: str, kind: str) -> None:
+        """A tool's call has ended with this kind of error."""
+
     def requested(self, endpoint: str, status: str, seconds: float, attempt: int) -> None:
         """One attempt of a request to Losant has ended: its status, or the name of its error."""
 

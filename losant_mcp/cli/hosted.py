@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 
@@ -23,6 +24,8 @@ from losant_mcp.policy import Policy
 from losant_mcp.prompts.files import read_files
 from losant_mcp.server import policy_of
 
+MOST_FILES = 65_536
+
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +36,7 @@ async def serve_http(source: Source, signals: Sequence[int]) -> None:
     address = parse_address(settings.http)
     check_hosting(settings, address)
     read_files()  # a wrong prompt file stops the start rather than the first caller
+    _allow_many_files()
     async with _reached(source) as (settings, policy, dial), approval_pages(settings) as page:
         server = HttpServer(address)
         hosting = Hosting(settings, policy, dial, server.address, page=page)
@@ -49,6 +53,18 @@ async def serve_http(source: Source, signals: Sequence[int]) -> None:
             server.end()
 
 
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files: a caller who writes takes some, and a client one."""
+    if sys.platform != "win32":
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            with suppress(OSError, ValueError):  # macOS has limits that it does not tell
+                resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 @asynccontextmanager
 async def _reached(source: Source) -> AsyncIterator[tuple[Settings, Policy, Dial]]:
     """The settings, the server's own policy, and what makes clients of Losant."""
@@ -58,4 +74,7 @@ async def _reached(source: Source) -> AsyncIterator[tuple[Settings, Policy, Dial
         yield settings, policy_of(settings), dial_of(settings)
         return
     async with reach(source) as reached:
-        yield reached.settings, reached.client.policy, reached.dial
+        settings = reached.settings
+        if settings.auth == "losant":  # on the sandbox: its own token is for nobody
+            settings = settings.model_copy(update={"api_token": None})
+        yield settings, reached.client.policy, reached.dial

@@ -36,7 +36,8 @@ UNDECIDED_SECONDS = 1.0
 CHECK_SECONDS = 10.0
 MOST_VERDICTS = 4096
 MOST_CHECKS = 8
-"""At a time: whoever tries tokens must not keep Losant, or others, busy."""
+MOST_WAITING = 64
+"""At a time, and in line for it: whoever tries tokens must not keep Losant, or others, busy."""
 
 _RANKS: tuple[Access, ...] = ("read", "write", "full")
 _token = re.compile(r"[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*")
@@ -218,6 +219,8 @@ class TokenHolders:
             if (event := self._under_way.get(digest)) is not None:
                 await event.wait()
                 continue
+            if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
+                raise Undecided("too many tokens are being checked.")
             event = self._under_way[digest] = anyio.Event()
             try:
                 self._learn(digest, await self._judge(SecretStr(bearer), claims, digest))

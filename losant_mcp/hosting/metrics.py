@@ -42,6 +42,12 @@ class Metrics(Observer):
             buckets=_SECONDS,
             registry=registry,
         )
+        self._call_errors = Counter(
+            "losant_mcp_call_errors",
+            "Calls of tools that ended with an error, by its kind.",
+            ["tool", "kind"],
+            registry=registry,
+        )
         self._requests = Counter(
             "losant_mcp_upstream_requests",
             "Requests to Losant, each attempt, by status or kind of error.",
@@ -98,6 +104,10 @@ class Metrics(Observer):
         super().called(call)
         self._calls.labels(call.tool or "unknown", call.outcome).inc()
         self._call_seconds.labels(call.tool or "unknown").observe(call.seconds)
+
+    def failed(self, tool: str, kind: str) -> None:
+        """A tool's call has ended with this kind of error."""
+        self._call_errors.labels(tool, kind).inc()
 
     def requested(self, endpoint: str, status: str, seconds: float, attempt: int) -> None:
         """One attempt of a request to Losant has ended."""

@@ -4,7 +4,7 @@ A server of one's own, rather than one server that looks up whose call it is: se
 states, subscriptions, plans, budgets and caches of different callers then lie in different objects
 that do not know each other, and no line that anybody adds can hand one caller's to another by
 forgetting to ask. A session of another caller does not exist here, so its id is answered by 404.
-It costs 3 ms and 0.15 MB a caller (`python -m benchmarks hosting` measures it), since the schemas
+It costs 3 ms and 0.15 MB a caller (`python -m benchmarks.hosting` measures it), since the schemas
 of tools share their texts; a context variable would cost nothing, and one forgotten reset would
 cost everything.
 
@@ -28,12 +28,12 @@ import anyio.abc
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import Receive, Scope, Send
 
-from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.guard.assembly import MakePage
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.hosting.callers import Caller, Callers, Connect
+from losant_mcp.hosting.workbench import SharedWorkbench
 from losant_mcp.server import LosantServer, build_server
 
 MOST_BODY = 4 * 1024 * 1024
@@ -86,7 +86,7 @@ class Tenants:
         self._connect = connect
         self._page = page
         self._told = told
-        self._workbench = Workbench(max_rows=settings.max_rows, time_zone=settings.time_zone)
+        self._workbench = SharedWorkbench(max_rows=settings.max_rows, time_zone=settings.time_zone)
         self._tenants: OrderedDict[str, Tenant] = OrderedDict()
         self._tasks = anyio.create_task_group()
 
@@ -168,7 +168,7 @@ class Tenants:
         """Keep the server going until it is let go; its own task, since that has to end it."""
         try:
             async with AsyncExitStack() as stack:
-                stack.push_async_callback(_close, tenant)
+                stack.push_async_callback(self._close, tenant)
                 await stack.enter_async_context(tenant.server.resources.watching)
                 await stack.enter_async_context(tenant.server.session_manager.run())
                 tenant.is_ready.set()
@@ -177,6 +177,15 @@ class Tenants:
             log.exception("the server of %s ended badly", tenant.caller.name)
             if self._tenants.get(tenant.caller.key) is tenant:
                 del self._tenants[tenant.caller.key]
+
+    async def _close(self, tenant: Tenant) -> None:
+        """Let go of a caller's files and connections, once what runs for them has ended."""
+        with anyio.CancelScope(shield=True):
+            with anyio.move_on_after(RUN_SECONDS):
+                await tenant.guard.idle()
+            await tenant.guard.aclose()
+            await self._workbench.release(tenant.client)
+            await tenant.client.aclose()
 
     # ---- making room -----------------------------------------------------------------------
 
@@ -201,12 +210,3 @@ class Tenants:
                 is_old = not tenant.users and tenant.last_used < old
                 if is_old or not await self._callers.is_current(tenant.caller):
                     self._let_go(key)
-
-
-async def _close(tenant: Tenant) -> None:
-    """Let go of a caller's files and connections, once what runs for them has ended."""
-    with anyio.CancelScope(shield=True):
-        with anyio.move_on_after(RUN_SECONDS):
-            await tenant.guard.idle()
-        await tenant.guard.aclose()
-        await tenant.client.aclose()

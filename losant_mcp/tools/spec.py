@@ -236,9 +236,11 @@ class TypedTool(Tool):
         except LosantMcpError as error:
             # Of a tool that writes, a reader wants to know that also where nothing was sent.
             error.writes = self.spec.effect is not Effect.READ
+            self.services.client.observer.failed(self.name, type(error).__name__)
             return _failure(describe(error))
         except Exception as error:  # the outermost boundary: a bug must not end the session
             log.exception("%s failed", self.name)
+            self.services.client.observer.failed(self.name, "bug")
             return _failure(
                 f"{self.name} failed inside losant-mcp ({type(error).__name__}); this is a bug."
                 + ("" if self.spec.effect is Effect.READ else " Check whether anything changed.")

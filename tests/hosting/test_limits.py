@@ -180,6 +180,7 @@ async def test_metrics_count_what_happened(sandbox: Sandbox, tmp_path: Path) -> 
     for line in (
         'losant_mcp_calls_total{outcome="ok",tool="list_events"} 2.0',
         'losant_mcp_calls_total{outcome="error",tool="get_event"} 1.0',
+        'losant_mcp_call_errors_total{kind="NotFound",tool="get_event"} 1.0',
         'losant_mcp_calls_total{outcome="unknown tool",tool="unknown"} 5.0',
         'losant_mcp_call_seconds_count{tool="query_sql"} 2.0',
         'losant_mcp_upstream_retries_total{endpoint="events.get"} 1.0',
