@@ -42,6 +42,10 @@ class RedisServer:
         """Somebody who looks into it; close it."""
         return Redis.from_url(self.url.get_secret_value(), protocol=2)
 
+    def free_port(self) -> int:
+        """A port for something more."""
+        return _free_port()
+
     def stop(self) -> None:
         """End it as a power cut would."""
         self.process.kill()

@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
+from pydantic import SecretStr
 
 from losant_mcp.guard.origins import claim_origin
 from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.sqlite_store.database import Transaction
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
-from losant_mcp.guard.store import GuardError, StateUnavailable, binding_digest
+from losant_mcp.guard.store import GuardError, StateStore, StateUnavailable, binding_digest
 from tests.guard.stored import KEY, LIMITS, a_binding, a_plan
 
 
@@ -44,9 +45,20 @@ def store_at(path: str) -> SqliteStore:
     return SqliteStore(Path(path), key=KEY)
 
 
-def race(path: str, threads: int, attempt: Callable[[SqliteStore, int], Awaitable[object]]) -> None:
-    """Try it in so many threads at once, and tell what each of them got."""
-    store = store_at(path)
+def shared_store_at(url: str) -> StateStore:
+    """The store on a Redis, by its clock."""
+    from losant_mcp.guard.redis_store import RedisStore
+    from tests.guard.redis_server import SECRET
+
+    return RedisStore(SecretStr(url), SECRET, "https://api.losant.com")
+
+
+def race(path: str, threads: int, attempt: Callable[[StateStore, int], Awaitable[object]]) -> None:
+    """Try it in so many threads at once, and tell what each of them got.
+
+    They share a store in a file; connections to a Redis belong to one thread's event loop.
+    """
+    shared = None if path.startswith("redis://") else store_at(path)
     results: list[object] = [None] * threads
     start = threading.Barrier(threads)
 
@@ -54,10 +66,13 @@ def race(path: str, threads: int, attempt: Callable[[SqliteStore, int], Awaitabl
         start.wait()
 
         async def once() -> None:
+            store = shared or shared_store_at(path)
             try:
                 results[number] = await attempt(store, number)
             except GuardError as error:
                 results[number] = type(error).__name__
+            if store is not shared:
+                await store.aclose()
 
         anyio.run(once)
 
@@ -67,14 +82,15 @@ def race(path: str, threads: int, attempt: Callable[[SqliteStore, int], Awaitabl
         worker.start()
     for worker in workers:
         worker.join()
-    anyio.run(store.aclose)
+    if shared is not None:
+        anyio.run(shared.aclose)
     tell(results)
 
 
 def burn(path: str, threads: str, *plan_ids: str) -> None:
     """Burn the plans, one a thread and in turn."""
 
-    async def attempt(store: SqliteStore, number: int) -> object:
+    async def attempt(store: StateStore, number: int) -> object:
         plan_id = plan_ids[number % len(plan_ids)]
         plan = await store.burn(plan_id, binding_digest(a_binding()), LIMITS)
         return plan.status
@@ -85,7 +101,7 @@ def burn(path: str, threads: str, *plan_ids: str) -> None:
 def spend(path: str, threads: str) -> None:
     """Spend 7 of 100."""
 
-    async def attempt(store: SqliteStore, number: int) -> object:
+    async def attempt(store: StateStore, number: int) -> object:
         await store.spend("destroyed", "ann", "application", 7, 100)
         return "spent"
 
@@ -95,7 +111,7 @@ def spend(path: str, threads: str) -> None:
 def add(path: str, threads: str) -> None:
     """Plan the same call."""
 
-    async def attempt(store: SqliteStore, number: int) -> object:
+    async def attempt(store: StateStore, number: int) -> object:
         return (await store.add_plan(a_plan(), LIMITS)).id
 
     race(path, int(threads), attempt)
@@ -104,7 +120,7 @@ def add(path: str, threads: str) -> None:
 def decide(path: str, threads: str, plan_id: str) -> None:
     """Answer one plan, half the threads with yes and half with no."""
 
-    async def attempt(store: SqliteStore, number: int) -> object:
+    async def attempt(store: StateStore, number: int) -> object:
         decision = "approved" if number % 2 else "declined"
         return (await store.decide(plan_id, decision, way="page", by="ann")).status  # type: ignore[arg-type] # two literals, joined to str
 
@@ -114,7 +130,7 @@ def decide(path: str, threads: str, plan_id: str) -> None:
 def forget(path: str, threads: str) -> None:
     """Drop one fact."""
 
-    async def attempt(store: SqliteStore, number: int) -> object:
+    async def attempt(store: StateStore, number: int) -> object:
         return await store.forget("key")
 
     race(path, int(threads), attempt)

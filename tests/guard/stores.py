@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from typing import Literal
 from losant_mcp.guard.redis_store import RedisStore
 from losant_mcp.guard.store import StateStore
 from tests.guard.redis_server import SECRET, RedisServer
-from tests.guard.stored import Clock, a_store
+from tests.guard.stored import APPLICATION, LIMITS, Clock, a_plan, a_store
 
 API_URL = "https://api.losant.com"
 
@@ -24,6 +24,31 @@ OpenStore = Callable[[Clock], StateStore]
 
 NewMemory = Callable[[], AbstractContextManager[OpenStore]]
 """Makes an empty memory."""
+
+
+Call = Callable[[StateStore], Awaitable[object]]
+PLAN = "apr_" + "a" * 26
+CALLS: dict[str, Call] = {
+    "now": lambda s: s.now(),
+    "add_plan": lambda s: s.add_plan(a_plan(), LIMITS),
+    "plan": lambda s: s.plan(PLAN),
+    "pending_plans": lambda s: s.pending_plans(),
+    "begin_question": lambda s: s.begin_question(PLAN, "page"),
+    "decide": lambda s: s.decide(PLAN, "approved", way="page", by="ann"),
+    "burn": lambda s: s.burn(PLAN, "", LIMITS),
+    "finish": lambda s: s.finish(PLAN, "done", {}),
+    "interrupt_orphans": lambda s: s.interrupt_orphans([]),
+    "fatigue": lambda s: s.fatigue("ann", ""),
+    "unlock": lambda s: s.unlock(),
+    "spend": lambda s: s.spend("destroyed", "ann", APPLICATION, 1, 9),
+    "spent": lambda s: s.spent("destroyed", "ann", APPLICATION),
+    "remember": lambda s: s.remember("key", "value"),
+    "recall": lambda s: s.recall("key"),
+    "forget": lambda s: s.forget("key"),
+    "note_change": lambda s: s.note_change(APPLICATION, "table-1", "words"),
+    "changes": lambda s: s.changes(APPLICATION, "table-1"),
+}
+"""Every method, called once; `test_store` sees that none is missing."""
 
 
 @contextlib.contextmanager

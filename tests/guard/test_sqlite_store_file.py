@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,8 @@ from losant_mcp.guard.plans import PLAN_SECONDS, Shown
 from losant_mcp.guard.sqlite_store import database
 from losant_mcp.guard.sqlite_store.database import Database, Transaction
 from losant_mcp.guard.sqlite_store.schema import VERSION
-from losant_mcp.guard.store import GuardError, StateStore, StateUnavailable
+from losant_mcp.guard.store import GuardError, StateUnavailable
 from tests.guard.stored import (
-    APPLICATION,
     KEY,
     LIMITS,
     Clock,
@@ -28,37 +27,9 @@ from tests.guard.stored import (
     whole_database,
     write_database,
 )
+from tests.guard.stores import CALLS
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-
-Call = Callable[[StateStore], Awaitable[object]]
-PLAN = "apr_" + "a" * 26
-CALLS: dict[str, Call] = {
-    "now": lambda s: s.now(),
-    "add_plan": lambda s: s.add_plan(a_plan(), LIMITS),
-    "plan": lambda s: s.plan(PLAN),
-    "pending_plans": lambda s: s.pending_plans(),
-    "begin_question": lambda s: s.begin_question(PLAN, "page"),
-    "decide": lambda s: s.decide(PLAN, "approved", way="page", by="ann"),
-    "burn": lambda s: s.burn(PLAN, "", LIMITS),
-    "finish": lambda s: s.finish(PLAN, "done", {}),
-    "interrupt_orphans": lambda s: s.interrupt_orphans([]),
-    "fatigue": lambda s: s.fatigue("ann", ""),
-    "unlock": lambda s: s.unlock(),
-    "spend": lambda s: s.spend("destroyed", "ann", APPLICATION, 1, 9),
-    "spent": lambda s: s.spent("destroyed", "ann", APPLICATION),
-    "remember": lambda s: s.remember("key", "value"),
-    "recall": lambda s: s.recall("key"),
-    "forget": lambda s: s.forget("key"),
-    "note_change": lambda s: s.note_change(APPLICATION, "table-1", "words"),
-    "changes": lambda s: s.changes(APPLICATION, "table-1"),
-}
-
-
-def test_every_method_of_the_interface_is_tried() -> None:
-    """A new method of the store must fail closed as well."""
-    methods = {name for name in vars(StateStore) if not name.startswith("_")}
-    assert set(CALLS) == methods - {"aclose"}
 
 
 @pytest.fixture

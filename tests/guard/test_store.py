@@ -20,7 +20,7 @@ from tests.guard.stored import (
     burn,
     decline,
 )
-from tests.guard.stores import OpenStore
+from tests.guard.stores import CALLS, OpenStore
 
 UNKNOWN = "apr_" + "a" * 26
 
@@ -37,6 +37,12 @@ async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
     opened = memory(clock)
     yield opened
     await opened.aclose()
+
+
+def test_every_method_of_the_interface_is_tried() -> None:
+    """A new method of the store must fail closed as well."""
+    methods = {name for name in vars(StateStore) if not name.startswith("_")}
+    assert set(CALLS) == methods - {"aclose"}
 
 
 async def test_a_new_plan_gets_its_id_and_times_from_the_store(store: StateStore) -> None:

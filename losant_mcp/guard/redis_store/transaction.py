@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import anyio
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.redis_store.connection import explained, refuse_unfit
@@ -278,12 +279,12 @@ class Memory:
         older than it learns of when it is read.
         """
         asked = time.monotonic()
-        async with self._redis.pipeline(transaction=False) as pipe:
-            pipe.time()
-            pipe.get(self.key("clock"))
-            pipe.get(self.key("turns"))
-            pipe.info("server")
-            (seconds, micros), stored, sealed, info = await pipe.execute()
+        try:
+            (seconds, micros), stored, sealed, info = await self._look()
+        except RedisConnectionError:
+            # A connection that was kept may have ended long ago. Only this is asked again: of
+            # a write nobody would know whether it happened.
+            (seconds, micros), stored, sealed, info = await self._look()
         clock = seconds + micros / 1_000_000
         wall = self._clock(clock) if self._clock else clock
         latest, run_id = _number(stored), str(info.get("run_id", ""))
@@ -311,6 +312,14 @@ class Memory:
         transaction.writes["turns"] = _Write(value, "keep")
         await self._write(transaction, jump=went_back)
         return None
+
+    async def _look(self) -> Any:  # what the four commands answer
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.time()
+            pipe.get(self.key("clock"))
+            pipe.get(self.key("turns"))
+            pipe.info("server")
+            return await pipe.execute()
 
     def _least(self, asked: float) -> float:
         """What Redis's clock shows at least, going by the clock of this process."""
