@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
+from mcp.types import INVALID_PARAMS
 
-from tests.calling import Mode, result
+from tests.calling import Mode, Serve, result
 from tests.hosting.serving import Served, served, until
 from tests.resources.listening import Heard, connected, subscribed
 from tests.served import Sandbox
@@ -55,3 +57,20 @@ async def test_callers_share_no_poller_and_no_notification(
                         heard = await to_alice.next() == NEW
             assert to_bob.more() == []
         await until(lambda: not any(it.watched for it in watched))
+
+
+async def test_who_cannot_be_told_cannot_watch(sandbox: Sandbox, serve: Serve) -> None:
+    """Without sessions, the earlier version has no way to reach a client between its requests."""
+    server = await serve()
+    app = server.streamable_http_app(stateless_http=True)
+    url = "http://127.0.0.1:8000"
+    async with (
+        server.session_manager.run(),
+        httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=url) as http,
+        Client(streamable_http_client(f"{url}/mcp", http_client=http), mode="legacy") as client,
+    ):
+        with pytest.raises(MCPError) as caught:
+            await client.subscribe_resource(NEW)
+        assert caught.value.error.code == INVALID_PARAMS
+        assert caught.value.error.data == {"uri": NEW}
+        assert server.resources.watching.watched == []
