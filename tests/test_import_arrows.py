@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "losant_mcp"
 
-_BELOW_CLIENT = {"errors", "text", "api", "config", "claims", "observer", "policy"}
+_BELOW_CLIENT = {"errors", "text", "api", "config", "claims", "observer", "policy", "tracing"}
 _BELOW_TOOLS = _BELOW_CLIENT | {"client", "guard", "analysis", "guides"}
 _BELOW_SERVER = _BELOW_TOOLS | {"tools", "resources", "prompts", "completions"}
 
@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "claims": set(),
     # What happens, told upwards: whoever counts it is above, and unknown to who tells it.
     "observer": set(),
+    "tracing": set(),
     "guides": {"errors"},
     "policy": {"errors", "api"},
     "client": _BELOW_CLIENT,
@@ -61,6 +62,7 @@ OWNERS: dict[str, set[str]] = {
     "prometheus_client": {"hosting"},
     "duckdb": {"analysis"},
     "redis": {"guard"},
+    "opentelemetry": {"tracing", "cli"},
     "jinja2": {"http", "prompts"},
     # What Losant says is told without MCP.
     "mcp": set(MAY_IMPORT) - {"errors", "api"},

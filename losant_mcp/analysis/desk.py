@@ -22,6 +22,7 @@ from losant_mcp.analysis.together import together
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import CONCURRENT
 from losant_mcp.errors import LosantMcpError
+from losant_mcp.tracing import span
 
 
 async def no_progress(done: float, total: float | None, message: str) -> None:
@@ -135,7 +136,11 @@ class Desk:
     ) -> Loaded:
         flight = self.flights[source.key] = _Flight(source)
         try:
-            table = flight.result = await self._load(client, source, most, progress, stamp)
+            with span("load", {"losant_mcp.kind": source.kind}) as current:
+                table = flight.result = await self._load(client, source, most, progress, stamp)
+                current.set_attributes(
+                    {"losant_mcp.rows": table.rows, "losant_mcp.exact": not table.why}
+                )
         except LosantMcpError as error:
             flight.error = error
             raise

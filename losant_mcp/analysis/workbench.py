@@ -41,6 +41,7 @@ from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import by_number
 from losant_mcp.errors import InvalidRequest, LosantMcpError
 from losant_mcp.text import one_line
+from losant_mcp.tracing import span
 
 MIB = 1024 * 1024
 
@@ -231,7 +232,9 @@ class Workbench:
             "size": MOST_BYTES,
         }
         try:
-            return await child.call(message, seconds=self._seconds + GRACE, generation=generation)
+            with span("sql"):
+                seconds = self._seconds + GRACE
+                return await child.call(message, seconds=seconds, generation=generation)
         except ChildProblem as problem:
             if problem.kind == "memory":
                 worn = child.worn

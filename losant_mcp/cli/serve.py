@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 import anyio
 import anyio.abc
@@ -16,6 +17,7 @@ import click
 from losant_mcp.cli.connection import Connection, connect
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
 from losant_mcp.cli.signals import signalled
+from losant_mcp.cli.telemetry import start_telemetry
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
@@ -38,13 +40,17 @@ def serve(source: Source) -> None:
     With --http HOST:PORT it serves many clients at /mcp, beside /healthz, /readyz and /metrics;
     standard output then carries one line of JSON, its url, and it ends on SIGTERM or Ctrl-C.
     """
-    if source.settings().http is None:
-        anyio.run(_serve, source)
-    else:
-        # Loaded here: over stdio there is no web server.
-        from losant_mcp.cli.hosted import serve_http
+    end_telemetry = start_telemetry()
+    try:
+        if source.settings().http is None:
+            anyio.run(_serve, source, end_telemetry)
+        else:
+            # Loaded here: over stdio there is no web server.
+            from losant_mcp.cli.hosted import serve_http
 
-        anyio.run(serve_http, source, SIGNALS, backend_options={"use_uvloop": has_uvloop()})
+            anyio.run(serve_http, source, SIGNALS, backend_options={"use_uvloop": has_uvloop()})
+    finally:
+        end_telemetry()
 
 
 def has_uvloop() -> bool:
@@ -52,11 +58,11 @@ def has_uvloop() -> bool:
     return importlib.util.find_spec("uvloop") is not None
 
 
-async def _serve(source: Source) -> None:
+async def _serve(source: Source, at_exit: Callable[[], None]) -> None:
     async with connect(source) as connection, anyio.create_task_group() as tasks:
         tools = await connection.server.list_tools()
         log.info("serving %d tools of %s", len(tools), connection.settings.api_url)
-        await tasks.start(_end_on_signal, connection)
+        await tasks.start(_end_on_signal, connection, at_exit)
         gc.freeze()  # what is there now stays, and need not be looked through again
         try:
             await connection.server.run_stdio_async()
@@ -66,7 +72,10 @@ async def _serve(source: Source) -> None:
 
 
 async def _end_on_signal(
-    connection: Connection, *, task_status: anyio.abc.TaskStatus[None]
+    connection: Connection,
+    at_exit: Callable[[], None],
+    *,
+    task_status: anyio.abc.TaskStatus[None],
 ) -> None:
     asked = signalled(SIGNALS)
     task_status.started()
@@ -75,6 +84,7 @@ async def _end_on_signal(
         await connection.guard.idle()
     with anyio.move_on_after(1):
         await connection.client.aclose()
+    at_exit()
     logging.shutdown()
     sys.stderr.flush()
     # A thread of the SDK waits for a line of standard input, and nothing can call it back, so

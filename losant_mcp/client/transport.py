@@ -41,6 +41,7 @@ from losant_mcp.errors import (
 )
 from losant_mcp.observer import Observer
 from losant_mcp.policy import Permit, Policy, Refusal
+from losant_mcp.tracing import request_span
 
 A = TypeVar("A", bound=ResponseModel)
 B = TypeVar("B", bound=ResponseModel)
@@ -248,7 +249,8 @@ class Transport:
         except (InvalidRequest, Refused) as error:
             problems.about(error, endpoint)
             raise
-        return await self._persist(endpoint, url, content)
+        with request_span(endpoint.id, endpoint.method, endpoint.path):
+            return await self._persist(endpoint, url, content)
 
     async def _persist(self, endpoint: Endpoint, url: str, content: bytes | None) -> httpx.Response:
         state = _Attempts()

@@ -26,6 +26,7 @@ from losant_mcp.guard.running import Chunks, Drifted, Progress, Ran, Run, Stoppe
 from losant_mcp.guard.store import BudgetSpent, NotOpen, TooManyQuestions
 from losant_mcp.guard.ways import Client
 from losant_mcp.guard.wording import counted
+from losant_mcp.tracing import span
 
 RUNS: Mapping[Action, Callable[[Run], Awaitable[Ran]]] = {
     # restore_backup is missing: it needs the backups, too.
@@ -130,7 +131,10 @@ class Carrier:
     async def _attempt(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
         self._running += 1
         try:
-            return await self._carry_out(request, plan)
+            with span("guard run", {"losant_mcp.action": plan.operation.action}) as current:
+                outcome, status, ran = await self._carry_out(request, plan)
+                current.set_attribute("losant_mcp.status", status)
+                return outcome, status, ran
         finally:
             self._running -= 1
             if not self._running:
@@ -141,9 +145,10 @@ class Carrier:
         async def keep(kind: BackupKind, chunks: Chunks, *, table: DataTable | None = None) -> str:
             # Where the disk is full, pages are still on their way: they must end in this very
             # task, or what fetches them would tear the session down from another one.
-            async with aclosing(chunks):
-                draft = BackupDraft.of_plan(plan, kind, table)
-                manifest = await self._backups.keep(draft, chunks)
+            with span("guard backup"):
+                async with aclosing(chunks):
+                    draft = BackupDraft.of_plan(plan, kind, table)
+                    manifest = await self._backups.keep(draft, chunks)
             await self._ledger.note_plan("backed_up", plan, request.client.name, backup=manifest.id)
             return manifest.id
 

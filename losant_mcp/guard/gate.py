@@ -39,6 +39,7 @@ from losant_mcp.guard.store import BudgetSpent, Limits, NotOpen
 from losant_mcp.guard.ways import Answer, Returned
 from losant_mcp.guard.wording import counted, is_yes
 from losant_mcp.policy import ALLOWED_EFFECTS
+from losant_mcp.tracing import span
 
 UNASKED_OVERWRITES = 8
 """An hour's overwrites that nobody was asked about: as many times ``confirm_above``."""
@@ -96,7 +97,8 @@ class Gate:
             return await self._returned(request, returned)
         if request.approval_id is not None:
             return await self._resumed(request, request.approval_id)
-        draft = await self._draft(request.operation)
+        with span("guard plan", {"losant_mcp.action": request.operation.action}):
+            draft = await self._draft(request.operation)
         if not draft.planned.count:
             return outcomes.nothing_to_do("object")
         if self._settings.confirm == "preview":
@@ -189,7 +191,7 @@ class Gate:
 
     async def _ask_now(self, request: Request, plan: Plan, nonce: str) -> Outcome:
         try:
-            with anyio.fail_after(PLAN_SECONDS):
+            with span("guard ask"), anyio.fail_after(PLAN_SECONDS):
                 answer = await request.client.ask_now(plan)
         except (TimeoutError, MCPError):
             answer = Answer("cancel")
