@@ -115,13 +115,13 @@ async def test_a_table_is_told_without_the_tool_that_profiles(connect: Connect) 
     assert found["dataTable"]["rowCount"] == 300
 
 
-@pytest.mark.parametrize("name", guides.names())
-async def test_a_guide_is_markdown(connect: Connect, name: str) -> None:
+async def test_a_guide_is_markdown(connect: Connect) -> None:
     """Whole, as read_guide has it."""
     client = await connect()
-    [content] = (await client.read_resource(f"losant://guides/{name}")).contents
-    assert isinstance(content, TextResourceContents)
-    assert (content.text, content.mime_type) == (guides.read(name).text, "text/markdown")
+    for name in guides.names():
+        [content] = (await client.read_resource(f"losant://guides/{name}")).contents
+        assert isinstance(content, TextResourceContents)
+        assert (content.text, content.mime_type) == (guides.read(name).text, "text/markdown")
 
 
 async def test_unbound_each_lies_below_its_application(sandbox: Sandbox, connect: Connect) -> None:
@@ -137,32 +137,32 @@ async def test_unbound_each_lies_below_its_application(sandbox: Sandbox, connect
     assert "not found" in await refused(client, f"losant://applications/{OTHER}/events/new")
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [
-        f"losant://applications/{OTHER}/events/new",
-        f"losant://data-tables/{OTHER}",
-        "losant://data-tables/",
-        "losant://data-tables/undefined",
-        "losant://data-tables/no such table",
-        "losant://data-tables/..%2F..%2Fevents",
-        f"losant://data-tables/{PARTS}/rows",
-        f"losant://data-tables/{PARTS}?limit=1",
-        "losant://data-tables/parts%00",
-        "losant://data-tables/" + "a" * 3000,
-        "losant://guides/../../policy",
-        "losant://guides/..%2Fguard",
-        "losant://events",
-        "LOSANT://events/new",
-        "file:///etc/passwd",
-        "",
-    ],
-)
-async def test_what_is_not_there_is_refused_with_its_uri(
-    sandbox: Sandbox, connect: Connect, uri: str
-) -> None:
-    """Foreign, unknown and malformed."""
-    await refused(await connect(), uri)
+NOT_THERE = [
+    f"losant://applications/{OTHER}/events/new",
+    f"losant://data-tables/{OTHER}",
+    "losant://data-tables/",
+    "losant://data-tables/undefined",
+    "losant://data-tables/no such table",
+    "losant://data-tables/..%2F..%2Fevents",
+    f"losant://data-tables/{PARTS}/rows",
+    f"losant://data-tables/{PARTS}?limit=1",
+    "losant://data-tables/parts%00",
+    "losant://data-tables/" + "a" * 3000,
+    "losant://guides/../../policy",
+    "losant://guides/..%2Fguard",
+    "losant://events",
+    "LOSANT://events/new",
+    "file:///etc/passwd",
+    "",
+]
+"""Foreign, unknown and malformed."""
+
+
+async def test_what_is_not_there_is_refused_with_its_uri(connect: Connect) -> None:
+    """Each with the URI as it came."""
+    client = await connect()
+    for uri in NOT_THERE:
+        await refused(client, uri)
 
 
 @pytest.mark.parametrize("deny", ["parts", PARTS])
@@ -199,7 +199,7 @@ async def test_what_losant_does_not_answer_is_told_plainly(
         assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("tokens", [500, 2000, 8000])
+@pytest.mark.parametrize("tokens", [500, 8000])
 async def test_each_fits_the_budget_of_results(
     sandbox: Sandbox, connect: Connect, tokens: int
 ) -> None:
