@@ -32,6 +32,7 @@ from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.guard.assembly import MakePage
 from losant_mcp.guard.door import GuardDoor
+from losant_mcp.guard.shared_state import SharedState, shared_state
 from losant_mcp.hosting.callers import Caller, Callers, Connect
 from losant_mcp.hosting.workbench import SharedWorkbench
 from losant_mcp.server import LosantServer, build_server
@@ -88,9 +89,12 @@ class Tenants:
         self._told = told
         self._workbench = SharedWorkbench(max_rows=settings.max_rows, time_zone=settings.time_zone)
         self._tenants: OrderedDict[str, Tenant] = OrderedDict()
+        self._shared: SharedState | None = None
+        self._held = AsyncExitStack()
         self._tasks = anyio.create_task_group()
 
     async def __aenter__(self) -> Self:
+        self._shared = await self._held.enter_async_context(shared_state(self._settings))
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._sweep_often)
         return self
@@ -107,6 +111,7 @@ class Tenants:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._workbench.aclose()
+                await self._held.aclose()
 
     @property
     def all(self) -> list[Tenant]:
@@ -146,7 +151,14 @@ class Tenants:
         token = caller.settings.api_token
         assert token is not None, "a caller has a token, or the server's"
         client = self._connect(token, caller.policy, caller.label)
-        guard = GuardDoor(caller.settings, client, page=self._page, principal=caller.principal)
+        shared = self._shared
+        guard = GuardDoor(
+            caller.settings,
+            client,
+            page=self._page,
+            principal=caller.principal,
+            store=shared.store if shared else None,
+        )
         server = build_server(
             caller.settings,
             client,
@@ -154,6 +166,7 @@ class Tenants:
             workbench=self._workbench,
             principal=caller.name,
             hosting={**self._told, "caller": caller.name},
+            bus=shared.bus if shared else None,
         )
         # The app itself is not needed: the door has its routes and checks. It makes the manager.
         server.streamable_http_app(
