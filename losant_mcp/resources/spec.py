@@ -23,8 +23,6 @@ assert DOMAINS, "importing them registers the tools"
 
 SCHEME = "losant://"
 OF_APPLICATION = "applications/{applicationId}/"
-JSON = "application/json"
-MARKDOWN = "text/markdown"
 
 Told = dict[str, Any] | str
 Reader = Callable[..., Awaitable[Told]]
