@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from mcp import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS
 
-from losant_mcp.errors import InvalidRequest, LosantMcpError, NotFound, Refused, describe
-
-_NO_SUCH = (InvalidRequest, Refused, NotFound)
+from losant_mcp.errors import LosantMcpError, describe
+from losant_mcp.resources.reading import is_missing
 
 
 @contextmanager
@@ -21,5 +20,5 @@ def answering(uri: str) -> Iterator[None]:
     try:
         yield
     except LosantMcpError as error:
-        code = INVALID_PARAMS if isinstance(error, _NO_SUCH) else INTERNAL_ERROR
+        code = INVALID_PARAMS if is_missing(error) else INTERNAL_ERROR
         raise MCPError(code=code, message=describe(error), data={"uri": uri}) from None

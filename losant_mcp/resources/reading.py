@@ -8,7 +8,7 @@ from typing import Any
 
 from mcp.server.mcpserver import Context
 
-from losant_mcp.errors import UnknownName
+from losant_mcp.errors import InvalidRequest, LosantMcpError, NotFound, Refused, UnknownName
 from losant_mcp.resources import events, guides, tables
 from losant_mcp.resources.spec import (
     OF_APPLICATION,
@@ -109,6 +109,11 @@ def find(services: Services, uri: str) -> Address:
         if elsewhere
         else "resources/list and resources/templates/list show what there is.",
     )
+
+
+def is_missing(error: LosantMcpError) -> bool:
+    """Whether the error says that there is no such resource for this caller."""
+    return isinstance(error, (InvalidRequest, Refused, NotFound))
 
 
 def _text(told: Told) -> str:
