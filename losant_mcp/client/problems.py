@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from losant_mcp.api.endpoint import Effect, Endpoint
 from losant_mcp.api.types import ErrorBody, ResponseModel
+from losant_mcp.client.content import read_model
 from losant_mcp.errors import (
     ApiError,
     BadRequest,
@@ -218,7 +219,7 @@ def from_status(
 def _losant_says(response: httpx.Response, redact: Redact) -> tuple[str, str]:
     """Losant's own type and message, made harmless; empty where the body is not its JSON."""
     try:
-        body = ErrorBody.model_validate_json(response.content)
+        body = read_model(ErrorBody, response.content)
     except ValidationError:
         return "", ""
     # A message may repeat what was sent. The token goes first, so that no cut leaves half of it.

@@ -30,6 +30,7 @@ from losant_mcp import __version__
 from losant_mcp.api.endpoint import API_VERSION, BASE_URL, Effect, Endpoint
 from losant_mcp.api.types import JsonObject, RequestModel, RequestRoot, ResponseModel, Success
 from losant_mcp.client import addresses, problems
+from losant_mcp.client.content import read_model
 from losant_mcp.client.queries import check_queries
 from losant_mcp.errors import (
     ConfigurationError,
@@ -324,7 +325,7 @@ class Transport:
         problem: LosantMcpError | None = None
         parsed: ResponseModel | None = None
         try:
-            parsed = model.model_validate_json(response.content)
+            parsed = read_model(model, response.content)
         except ValidationError as error:
             problem = problems.from_content(response, error, endpoint)
         if parsed is None:
