@@ -15,6 +15,7 @@ from losant_mcp.client.jobs import UnclearJob, follow_job
 from losant_mcp.client.paging import by_number
 from losant_mcp.errors import JobFailed, LosantMcpError, NotFound
 from losant_mcp.guard.plans import canonical
+from losant_mcp.guard.run_set import NamedSet
 from losant_mcp.guard.running import (
     IDS_IN_A_QUERY,
     IDS_IN_A_SET,
@@ -69,20 +70,7 @@ async def delete_events(run: Run) -> Ran:
     backup_id = await run.keep("events", events.present())
     if not events.same:
         return Ran(kept=events.changed, gone=events.gone, backup_id=backup_id)
-    removed = 0
-    try:
-        for group in in_groups(events.same, IDS_IN_A_QUERY):
-            removed += await events.delete(group)
-            await run.progress(removed, len(events.same), "events deleted")
-        left = len(await events.there(events.same)) if removed < len(events.same) else 0
-    except LosantMcpError as error:
-        raise Stopped(error, await events.known(error, removed, backup_id, events.same)) from error
-    return Ran(
-        removed=removed,
-        kept=events.changed + left,
-        gone=events.gone + len(events.same) - removed - left,
-        backup_id=backup_id,
-    )
+    return await events.delete_same(backup_id)
 
 
 async def update_events(run: Run) -> Ran:
@@ -110,77 +98,72 @@ async def count_left(run: Run) -> int:
     return len(await _Events(run).there(run.plan.planned.ids))
 
 
-class _Events:
-    """The events of one run: which are still the same, and how they are reached."""
+class _Events(NamedSet):
+    """The events of one run, and how they are reached."""
+
+    what = "events"
+    in_a_step = IDS_IN_A_QUERY
 
     def __init__(self, run: Run) -> None:
-        self._run = run
-        self._seen = dict(run.plan.planned.items)
-        self._newest: str | None = None
-        self._deleted = False
+        super().__init__(run)
         self.under_way: tuple[JsonObject, int] | None = None
         """Which events the change under way is for, and how many they were."""
-        self.same: list[str] = []
-        self.changed = 0
-        self.gone = 0
 
     async def present(self) -> Chunks:
         """The events, whole, that are still as the person saw them; the others are counted."""
         found: set[str] = set()
         fetch = partial(
-            self._run.client.events_get,
-            **self._run.at,
+            self.run.client.events_get,
+            **self.run.at,
             sortField="id",
             sortDirection="asc",
-            **self._run.plan.operation.selection,
+            **self.run.plan.operation.selection,
         )
         async with by_number(fetch) as pages:
             async for page in pages:
-                here = [e for e in page.items if e.id in self._seen and e.id not in found]
+                here = [e for e in page.items if e.id in self.seen and e.id not in found]
                 found |= {e.id for e in here}
-                same = [e for e in here if e.lastUpdated == self._seen[e.id]]
+                same = [e for e in here if e.lastUpdated == self.seen[e.id]]
                 self.same += [e.id for e in same]
-                dates = [e.lastUpdated for e in same if e.lastUpdated]
-                before = [self._newest] if self._newest else []
-                self._newest = max([*dates, *before], default=None)
-                await self._run.progress(len(self.same), len(self._seen), "events backed up")
+                self.note_newest(e.lastUpdated for e in same)
+                await self.run.progress(len(self.same), len(self.seen), "events backed up")
                 yield [e.to_json() for e in same]
         # What left the selection was changed, unless it is gone altogether.
-        missing = [event_id for event_id in self._seen if event_id not in found]
+        missing = [event_id for event_id in self.seen if event_id not in found]
         still = await self.there(missing)
         self.gone = len(missing) - len(still)
-        self.changed = len(self._seen) - len(self.same) - self.gone
+        self.changed = len(self.seen) - len(self.same) - self.gone
 
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete these events unless they changed meanwhile; how many were removed."""
-        operation = self._run.plan.operation
-        since = self._run.client.losant_now()
-        answer = await self._run.client.events_delete(
-            **self._run.at,
-            body=exactly(ids, operation.selection.get("query"), "lastUpdated", self._newest),
+        operation = self.run.plan.operation
+        since = self.run.client.losant_now()
+        answer = await self.run.client.events_delete(
+            **self.run.at,
+            body=exactly(ids, operation.selection.get("query"), "lastUpdated", self.newest),
             **operation.notify,
-            permit=Permit(EVENTS_DELETE.id, self._run.at, operation.notify),
+            permit=Permit(EVENTS_DELETE.id, self.run.at, operation.notify),
         )
-        self._deleted = True
+        self.deleted = True
         if isinstance(answer, EventsDeleted):
             return answer.removed
         return await self._follow(answer, since, ids)
 
     async def patch(self, ids: Sequence[str], patch: EventPatch) -> int:
         """Change these events unless they changed meanwhile; how many were reached."""
-        operation = self._run.plan.operation
-        since = self._run.client.losant_now()
+        operation = self.run.plan.operation
+        since = self.run.client.losant_now()
         query = operation.selection.get("query")
         if query is not None and len(canonical(query)) > LONGEST_QUERY:
             # The ids and their unchanged dates say the same; both would not fit into a URL.
             query = None
         notify: dict[str, Any] = dict(operation.notify)
-        meant = exactly(ids, query, "lastUpdated", self._newest)
+        meant = exactly(ids, query, "lastUpdated", self.newest)
         # Losant does not tell how many it changed, and afterwards nobody can.
-        reached = await self._run.client.events_get(**self._run.at, query=meant, perPage=1)
+        reached = await self.run.client.events_get(**self.run.at, query=meant, perPage=1)
         self.under_way = (meant, reached.totalCount)
-        answer = await self._run.client.events_patch(
-            **self._run.at, body=patch, query=meant, **notify
+        answer = await self.run.client.events_patch(
+            **self.run.at, body=patch, query=meant, **notify
         )
         if isinstance(answer, JobEnqueued):
             await self._end(answer, since)
@@ -195,7 +178,7 @@ class _Events:
         meant, number = self.under_way
         try:
             # What was changed is newer than the backup, so it is not meant any more.
-            left = await self._run.client.events_get(**self._run.at, query=meant, perPage=1)
+            left = await self.run.client.events_get(**self.run.at, query=meant, perPage=1)
         except LosantMcpError:
             note = (
                 f"{changed:,} events were changed for certain; a further {number:,} may be. "
@@ -220,8 +203,8 @@ class _Events:
         Raises JobFailed, also where it cannot be told how the job ended.
         """
         log = await follow_job(
-            self._run.client,
-            self._run.plan.operation.application_id,
+            self.run.client,
+            self.run.plan.operation.application_id,
             job,
             resourceType="event",
             since=since,
@@ -238,21 +221,8 @@ class _Events:
         """Which of these events exist."""
         there: list[str] = []
         for group in in_groups(ids, IDS_IN_A_SET):
-            page = await self._run.client.events_get(
-                **self._run.at, query=one_of(group), perPage=IDS_IN_A_SET
+            page = await self.run.client.events_get(
+                **self.run.at, query=one_of(group), perPage=IDS_IN_A_SET
             )
             there += [event.id for event in page.items]
         return there
-
-    async def known(
-        self, error: LosantMcpError, removed: int, backup_id: str, ids: Sequence[str]
-    ) -> Ran:
-        """How far a run came that was stopped: counted at Losant where it answers."""
-        if error.changed == "nothing" and not self._deleted:
-            return Ran(backup_id=backup_id)
-        try:
-            removed = len(ids) - len(await self.there(ids))
-        except LosantMcpError:
-            note = f"At least {removed:,} events were deleted; Losant cannot be asked now."
-            return Ran(removed=removed, backup_id=backup_id, note=note, unclear=True)
-        return Ran(removed=removed, backup_id=backup_id)

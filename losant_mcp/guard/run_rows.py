@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from losant_mcp.api.endpoints import DATA_TABLE_ROW_DELETE, DATA_TABLE_ROWS_DELETE
 from losant_mcp.errors import BadRequest, LosantMcpError, NotFound
+from losant_mcp.guard.run_set import NamedSet
 from losant_mcp.guard.running import (
     ROWS_IN_A_STEP,
     Chunks,
@@ -61,20 +62,7 @@ async def delete_rows(run: Run) -> Ran:
     if not rows.same:
         return Ran(kept=rows.changed, gone=rows.gone, backup_id=backup_id)
     await same_table(run)
-    removed = 0
-    try:
-        for group in in_groups(rows.same, ROWS_IN_A_STEP):
-            removed += await rows.delete(group)
-            await run.progress(removed, len(rows.same), "rows deleted")
-        left = len(await rows.there(rows.same)) if removed < len(rows.same) else 0
-    except LosantMcpError as error:
-        raise Stopped(error, await rows.known(error, removed, backup_id, rows.same)) from error
-    return Ran(
-        removed=removed,
-        kept=rows.changed + left,
-        gone=rows.gone + len(rows.same) - removed - left,
-        backup_id=backup_id,
-    )
+    return await rows.delete_same(backup_id)
 
 
 async def count_left(run: Run) -> int:
@@ -82,31 +70,27 @@ async def count_left(run: Run) -> int:
     return len(await _Rows(run).there(run.plan.planned.ids))
 
 
-class _Rows:
-    """The rows of one run: which are still the same, and how they are reached."""
+class _Rows(NamedSet):
+    """The rows of one run, and how they are reached."""
+
+    what = "rows"
+    in_a_step = ROWS_IN_A_STEP
 
     def __init__(self, run: Run) -> None:
-        self._run = run
-        self._seen = dict(run.plan.planned.items)
+        super().__init__(run)
         self._query = run.plan.operation.selection.get("query")
         self._by_sets: bool | None = None
-        self._newest: str | None = None
-        self._deleted = False
-        self.same: list[str] = []
-        self.changed = 0
-        self.gone = 0
 
     async def present(self) -> Chunks:
         """The rows, whole, that are still as the person saw them; the others are counted."""
-        for group in in_groups(list(self._seen), ROWS_IN_A_STEP):
+        for group in in_groups(list(self.seen), ROWS_IN_A_STEP):
             found = await self._fetch(group)
-            same = [row for row in found if row.get("updatedAt") == self._seen[row["id"]]]
+            same = [row for row in found if row.get("updatedAt") == self.seen[row["id"]]]
             self.same += [row["id"] for row in same]
             self.changed += len(found) - len(same)
             self.gone += len(group) - len(found)
-            dates = [row["updatedAt"] for row in same if row.get("updatedAt")]
-            self._newest = max([*dates, *([self._newest] if self._newest else [])], default=None)
-            await self._run.progress(len(self.same), len(self._seen), "rows backed up")
+            self.note_newest(row.get("updatedAt") for row in same)
+            await self.run.progress(len(self.same), len(self.seen), "rows backed up")
             yield same
 
     async def _fetch(self, ids: Sequence[str]) -> list[JsonObject]:
@@ -118,16 +102,16 @@ class _Rows:
         if self._by_sets is None:
             self._by_sets = await self._sets_work(ids[0])
         if self._by_sets:
-            page = await self._run.client.data_table_rows_query(
-                **self._run.table, body=one_of(ids), limit=len(ids)
+            page = await self.run.client.data_table_rows_query(
+                **self.run.table, body=one_of(ids), limit=len(ids)
             )
             return page.items
         return [row for row_id in ids if (row := await self._get(row_id)) is not None]
 
     async def _sets_work(self, row_id: str) -> bool:
         try:
-            page = await self._run.client.data_table_rows_query(
-                **self._run.table, body={"id": {"$in": [row_id]}}, limit=1
+            page = await self.run.client.data_table_rows_query(
+                **self.run.table, body={"id": {"$in": [row_id]}}, limit=1
             )
         except BadRequest:
             return False
@@ -135,7 +119,7 @@ class _Rows:
 
     async def _get(self, row_id: str) -> JsonObject | None:
         try:
-            row = await self._run.client.data_table_row_get(**self._run.table, rowId=row_id)
+            row = await self.run.client.data_table_row_get(**self.run.table, rowId=row_id)
         except NotFound:
             return None
         return row.to_json()
@@ -146,28 +130,26 @@ class _Rows:
             return sum([await self._delete_one(row_id) for row_id in ids])
         removed = 0
         while removed < len(ids):
-            answer = await self._run.client.data_table_rows_delete(
-                **self._run.table,
-                body=exactly(ids, self._query, "updatedAt", self._newest),
+            answer = await self.run.client.data_table_rows_delete(
+                **self.run.table,
+                body=exactly(ids, self._query, "updatedAt", self.newest),
                 limit=ROWS_IN_A_STEP,
-                permit=Permit(
-                    DATA_TABLE_ROWS_DELETE.id, self._run.table, {"limit": ROWS_IN_A_STEP}
-                ),
+                permit=Permit(DATA_TABLE_ROWS_DELETE.id, self.run.table, {"limit": ROWS_IN_A_STEP}),
             )
             removed += answer.removed
-            self._deleted = True
+            self.deleted = True
             if not answer.removed:
                 break
         return removed
 
     async def _delete_one(self, row_id: str) -> int:
         row = await self._get(row_id)
-        if row is None or row.get("updatedAt") != self._seen[row_id]:
+        if row is None or row.get("updatedAt") != self.seen[row_id]:
             return 0
-        path = {**self._run.table, "rowId": row_id}
+        path = {**self.run.table, "rowId": row_id}
         permit = Permit(DATA_TABLE_ROW_DELETE.id, path)
-        await self._run.client.data_table_row_delete(**path, permit=permit)
-        self._deleted = True
+        await self.run.client.data_table_row_delete(**path, permit=permit)
+        self.deleted = True
         return 1
 
     async def there(self, ids: Sequence[str]) -> list[str]:
@@ -176,16 +158,3 @@ class _Rows:
         for group in in_groups(ids, ROWS_IN_A_STEP):
             there += [row["id"] for row in await self._fetch(group)]
         return there
-
-    async def known(
-        self, error: LosantMcpError, removed: int, backup_id: str, ids: Sequence[str]
-    ) -> Ran:
-        """How far a run came that was stopped: counted at Losant where it answers."""
-        if error.changed == "nothing" and not self._deleted:
-            return Ran(backup_id=backup_id)
-        try:
-            removed = len(ids) - len(await self.there(ids))
-        except LosantMcpError:
-            note = f"At least {removed:,} rows were deleted; Losant cannot be asked now."
-            return Ran(removed=removed, backup_id=backup_id, note=note, unclear=True)
-        return Ran(removed=removed, backup_id=backup_id)
