@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 
 import anyio
+from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -106,7 +107,7 @@ class Door:
             raise _unauthorized(error, given=bool(headers.get("authorization"))) from None
         except Undecided as error:
             raise Refusal(503, f"Who calls cannot be checked now: {error}", _later()) from None
-        is_stream = scope["method"] == "GET" or headers.get("mcp-method") == LISTEN
+        is_stream = scope["method"] == "GET" or _listens(headers)
         places = self.streams if is_stream else self.calls
         try:
             with places.place(caller.key):
@@ -160,6 +161,16 @@ class _Answer:
             if message["status"] == 503:
                 headers.setdefault("retry-after", str(RETRY_SECONDS))
         await self._send(message)
+
+
+def _listens(headers: Headers) -> bool:
+    """Whether the request stays open to hear of changes.
+
+    Only of the later versions' requests does the SDK hold this header against the body.
+    """
+    version = headers.get("mcp-protocol-version")
+    is_modern = bool(version) and version not in HANDSHAKE_PROTOCOL_VERSIONS
+    return is_modern and headers.get("mcp-method") == LISTEN
 
 
 def _marked(scope: Scope, answer: _Answer) -> Scope:

@@ -53,6 +53,21 @@ async def test_under_load_a_caller_is_told_to_come_again(sandbox: Sandbox, tmp_p
         assert (await host.listing()).status_code == 200
 
 
+async def test_a_call_that_says_it_listens_takes_a_place(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A header that nobody holds against the body frees from no limit."""
+    async with served(sandbox, tmp_path) as host, host.http(**JSON_RPC) as http:
+        opened = await http.post("/mcp", json=INITIALIZE)
+        session = {"mcp-session-id": opened.headers["mcp-session-id"]}
+        sandbox.set_faults(SLOW)
+        params = {"name": "list_events", "arguments": {}}
+        body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
+        claims = {"mcp-protocol-version": "2025-11-25", "mcp-method": "subscriptions/listen"}
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: http.post("/mcp", json=body, headers={**session, **claims}))
+            await until(lambda: host.hosting.door.calls.taken == 1)
+            assert host.hosting.door.streams.taken == 0
+
+
 async def test_one_caller_leaves_places_for_others(sandbox: Sandbox, tmp_path: Path) -> None:
     """Of many places one caller takes half at most."""
     async with served(sandbox, tmp_path, auth="keys", max_requests=2) as host:
