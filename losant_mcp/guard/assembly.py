@@ -6,10 +6,12 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
 import anyio
+from anyio import to_thread
 from pydantic import SecretStr
 
 from losant_mcp.client import LosantClient
@@ -51,14 +53,13 @@ class Guard:
     backups: Backups
     state: StateDir
     origin: Origin
-    shares_store: bool = False
+    held: AsyncExitStack
+    """What this guard opened for itself."""
 
     async def aclose(self) -> None:
         """Let go of the files; plans of this origin that still run are then interrupted."""
         with anyio.CancelScope(shield=True):
-            if not self.shares_store:
-                await self.ledger.store.aclose()
-            await anyio.to_thread.run_sync(self.origin.close)
+            await self.held.aclose()
 
 
 async def open_guard(
@@ -77,30 +78,33 @@ async def open_guard(
     """
     token = settings.api_token
     assert token is not None, "a server has a token"
-    state = await anyio.to_thread.run_sync(open_state_dir, settings.state_dir, settings.api_url)
-    origin = await anyio.to_thread.run_sync(state.claim_origin)
-    audit_key = await anyio.to_thread.run_sync(state.key, "audit")
-    whose = principal or principal_of(token)
-    # Where replicas share the store, one of them may run what another one asked.
-    name = SHARED_ORIGIN if settings.state_url else origin.name
-    binding = binding_of(settings, principal=whose, origin=name)
-    shares_store = store is not None
-    if store is None:
-        store = await anyio.to_thread.run_sync(partial(store_of, settings, state, clock=clock))
-    ledger = Ledger(
-        audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),
-        store=store,
-        binding=binding,
-        limits=limits_of(settings),
-    )
-    backups = backups_of(settings, state)
-    await anyio.to_thread.run_sync(backups.prepare)
-    await _clear_up(settings, backups)
-    orphans = await store.interrupt_orphans(await _alive(state))
-    await tell_interrupted(orphans, client, ledger, backups)
-    ask = page(state, ledger) if page is not None else _in_the_terminal
-    gate = Gate(client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
-    return Guard(gate, ledger, backups, state, origin, shares_store)
+    async with AsyncExitStack() as held:
+        state = await to_thread.run_sync(open_state_dir, settings.state_dir, settings.api_url)
+        origin = await to_thread.run_sync(state.claim_origin)
+        held.push_async_callback(to_thread.run_sync, origin.close)
+        audit_key = await to_thread.run_sync(state.key, "audit")
+        if store is None:
+            store = await to_thread.run_sync(partial(store_of, settings, state, clock=clock))
+            held.push_async_callback(store.aclose)
+        ledger = Ledger(
+            audit=AuditLog(state.audit, key=audit_key, head_path=state.keys / "audit-head"),
+            store=store,
+            binding=binding_of(
+                settings,
+                principal=principal or principal_of(token),
+                # Where replicas share the store, one of them may run what another one asked.
+                origin=SHARED_ORIGIN if settings.state_url else origin.name,
+            ),
+            limits=limits_of(settings),
+        )
+        backups = backups_of(settings, state)
+        await to_thread.run_sync(backups.prepare)
+        await _clear_up(settings, backups)
+        orphans = await store.interrupt_orphans(await to_thread.run_sync(state.alive_origins))
+        await tell_interrupted(orphans, client, ledger, backups)
+        ask = page(state, ledger) if page is not None else _in_the_terminal
+        gate = Gate(client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
+        return Guard(gate, ledger, backups, state, origin, held.pop_all())
 
 
 def backups_of(settings: Settings, state: StateDir) -> Backups:
@@ -119,10 +123,6 @@ async def _clear_up(settings: Settings, backups: Backups) -> None:
         )
     except GuardError as error:
         log.warning("%s", error)
-
-
-async def _alive(state: StateDir) -> tuple[str, ...]:
-    return await anyio.to_thread.run_sync(state.alive_origins)
 
 
 async def _in_the_terminal(_: Plan, __: str) -> str:
