@@ -1,4 +1,4 @@
-# The server in a container, over stdio:
+# The server in a container, over stdio or HTTP; packaging/compose has several behind a proxy:
 #   docker build -t losant-mcp .
 #   docker run -i --rm losant-mcp serve --sandbox
 #   docker run -i --rm -e LOSANT_API_TOKEN -v losant-mcp:/var/lib/losant-mcp losant-mcp
@@ -9,9 +9,9 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 
 # Dependencies first: they change more seldom than the code.
-COPY requirements.lock requirements-build.lock ./
+COPY requirements-server.lock requirements-build.lock ./
 RUN python -m venv /opt/losant-mcp \
-    && /opt/losant-mcp/bin/pip install --require-hashes -r requirements.lock \
+    && /opt/losant-mcp/bin/pip install --require-hashes -r requirements-server.lock \
     && python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r requirements-build.lock
 

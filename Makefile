@@ -54,13 +54,15 @@ bundle: .venv/.dev ## build the bundle for Claude Desktop, dist/*.mcpb
 	@$(BIN)/python -m build --wheel --no-isolation --outdir build/bundle . > /dev/null
 	@$(BIN)/python packaging/mcpb/bundle.py build/bundle/*.whl dist
 
-# The development lock comes first, and the other two take its versions, so that all three
+# The development lock comes first, and the others take its versions, so that all of them
 # agree and can be installed into one environment.
 lock: .venv/.python ## pin every dependency with hashes
 	@$(PIP) install uv==$(UV_VERSION)
 	@$(COMPILE) --output-file requirements-dev.lock --group dev pyproject.toml > /dev/null
 	@$(COMPILE) --output-file requirements.lock --constraints requirements-dev.lock \
 		pyproject.toml > /dev/null
+	@$(COMPILE) --output-file requirements-server.lock --constraints requirements-dev.lock \
+		--extra http --extra otel --extra redis pyproject.toml > /dev/null
 	@$(COMPILE) --output-file requirements-build.lock --constraints requirements-dev.lock \
 		--group pyproject.toml:build > /dev/null
 	@if grep -nE '://|^-|(^|[ #])/' requirements*.lock; then \
