@@ -281,9 +281,10 @@ def table_columns(columns: Sequence[TableColumn]) -> tuple[Column, ...]:
     taken = {"id", "createdat", "updatedat"}
     own = []
     for column in columns:
-        name, number = column.name, 2
+        # No statement may hold a NUL character.
+        name, number = (plain := column.name.replace("\0", "\ufffd")), 2
         while name.lower() in taken:
-            name, number = f"{column.name}_{number}", number + 1
+            name, number = f"{plain}_{number}", number + 1
         taken.add(name.lower())
         own.append(Column(column.name, name, _TYPES.get(column.dataType, "VARCHAR")))
     return (

@@ -97,7 +97,7 @@ def test_a_row_that_came_twice_is_there_once(engine: Engine, table: str) -> None
         ({"s": "nul \0 ä 水 🔥 \u202e '; DROP"}, [1, True, "nul \0 ä 水 🔥 \u202e '; DROP", AT], 0),
         ({"s": ""}, [1, True, "", AT], 0),
         ({"s": "null"}, [1, True, "null", AT], 0),
-        ({"s": "lone \ud800 surrogate"}, [1, True, "lone ? surrogate", AT], 0),
+        ({"s": "lone \ud800 surrogate"}, [1, True, "lone \ufffd surrogate", AT], 0),
         ({"N": 5, "S": "other"}, [1, True, "x", AT], 0),
     ],
 )

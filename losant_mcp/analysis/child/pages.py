@@ -17,6 +17,7 @@ refuses, texts are cast one by one, and what cannot be cast is counted and becom
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import duckdb
@@ -27,6 +28,8 @@ Json = dict[str, Any]  # JSON data
 
 BATCH = 8
 """Pages in one INSERT."""
+
+_LONE = re.compile("[\ud800-\udfff]")
 
 
 def _quoted(name: str) -> str:
@@ -204,10 +207,12 @@ def _whole(value: str | None) -> int | None:
 
 
 def _without_surrogates(text: str) -> str:
-    """The JSON with lone surrogates replaced. Raises Problem where it is no JSON."""
+    """The JSON with U+FFFD for lone surrogates, as ``client.content`` reads it.
+
+    Raises Problem where it is no JSON.
+    """
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):
         raise Problem("page", "it is not JSON") from None
-    plain = json.dumps(parsed, ensure_ascii=False)
-    return plain.encode("utf-8", "replace").decode()
+    return _LONE.sub("\ufffd", json.dumps(parsed, ensure_ascii=False))
