@@ -174,7 +174,7 @@ async def query_last_values(
     values = sorted(found.devices.items())
     shown = values[offset:]
     # A row takes 60 characters at least: no more names than rows that can be shown.
-    most = call.tokens * results.CHARACTERS_PER_TOKEN // 60
+    most = call.tokens * results.BYTES_PER_TOKEN // 60
     names = await _names(call, applicationId, [key for key, _ in shown[:most]])
     items = [
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from losant_mcp import guides
-from losant_mcp.tools.results import CHARACTERS_PER_TOKEN, compact
+from losant_mcp.tools.results import BYTES_PER_TOKEN, size
 from losant_mcp.tools.spec import TOOLS
 from tests.calling import Connect, asked, refusal, result
 from tests.served import Sandbox
@@ -33,7 +33,7 @@ async def test_a_guide_stays_within_a_small_budget(connect: Connect) -> None:
     client = await connect(result_tokens=500)
     for name in guides.names():
         found = await result(client, "read_guide", name=name)
-        assert len(compact(found)) <= 500 * CHARACTERS_PER_TOKEN
+        assert size(found) <= 500 * BYTES_PER_TOKEN
         assert "token budget" in found["truncated"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from losant_mcp.tools.paging import offsets, pages
-from losant_mcp.tools.results import CHARACTERS_PER_TOKEN, compact, listing, single
+from losant_mcp.tools.results import BYTES_PER_TOKEN, listing, single, size
 from tests.calling import Connect, cells, result
 from tests.served import Sandbox
 from tests.tools import huge
@@ -22,10 +21,6 @@ pytestmark = pytest.mark.parametrize("mode", ["auto"])
 BUDGETS = (500, 2000, 8000)
 TABLE = {"dataTableId": huge.TABLE}
 LONG = {"$or": [{"subject": {"$ne": "x" * 200}}] * 12}
-
-
-def _size(found: Mapping[str, Any]) -> int:
-    return len(compact(found))
 
 
 def _calls(ids: Ids) -> list[tuple[str, dict[str, Any]]]:
@@ -61,7 +56,7 @@ async def test_no_result_is_larger_than_its_budget(
     client = await connect(result_tokens=tokens)
     for name, arguments in calls:
         found = await result(client, name, **arguments)
-        assert _size(found) <= tokens * CHARACTERS_PER_TOKEN, (name, arguments)
+        assert size(found) <= tokens * BYTES_PER_TOKEN, (name, arguments)
         if "rows" in found and found["total"]:
             assert found["returned"] >= 1, name
             left = found["total"] - found["returned"]
@@ -300,7 +295,7 @@ JSON = st.recursive(
 def test_any_single_object_fits(mode: str, value: object, tokens: int) -> None:
     """Quotes and line breaks take more room inside JSON than outside; the budget holds."""
     found = single("object", value, tokens=tokens)
-    assert len(compact(found)) <= tokens * CHARACTERS_PER_TOKEN
+    assert size(found) <= tokens * BYTES_PER_TOKEN
 
 
 CELL = st.none() | st.booleans() | st.floats() | st.text(max_size=900) | st.lists(st.text())
@@ -315,6 +310,6 @@ def test_any_listing_fits(mode: str, items: list[dict[str, object]], tokens: int
     """The same for rows of cells."""
     rule = offsets({}, offset=0, total=len(items))
     found = listing(list("abcdef"), items, total=len(items), tokens=tokens, paging=rule)
-    assert len(compact(found)) <= tokens * CHARACTERS_PER_TOKEN
+    assert size(found) <= tokens * BYTES_PER_TOKEN
     assert found["returned"] == len(found["rows"])
     assert ("next" in found) == (found["returned"] < len(items))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from functools import cache
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 from losant_mcp.config import Settings
 from losant_mcp.server import INSTRUCTIONS
 from losant_mcp.tools.listing import listed
-from losant_mcp.tools.results import CHARACTERS_PER_TOKEN, compact
+from losant_mcp.tools.results import BYTES_PER_TOKEN, compact, size
 from losant_mcp.tools.spec import ToolSpec
 from tests.calling import Connect, result
 from tests.served import Sandbox
@@ -90,5 +89,4 @@ async def test_a_result_never_has_more_tokens_than_estimated(
     ]
     for name, some in calls:
         found = await result(client, name, **some)
-        estimated = len(json.dumps(found, ensure_ascii=False, separators=(",", ":")))
-        assert tokens(found) <= estimated / CHARACTERS_PER_TOKEN, name
+        assert tokens(found) <= size(found) / BYTES_PER_TOKEN, name
