@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import anyio
 from mcp.types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from losant_mcp.hosting.address import Names
 from losant_mcp.hosting.callers import Callers, NotAuthorized, Undecided
@@ -85,7 +86,9 @@ class Door:
                 refusal.message,
                 extra={"request": answer.request_id, "status": refusal.status},
             )
-            if not answer.is_begun:
+            if answer.is_begun:
+                await answer.finish()
+            else:
                 await _refuse(refusal, answer)
 
     async def _admit(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
@@ -113,8 +116,10 @@ class Door:
             with places.place(caller.key):
                 whole = await read_body(receive, headers.get("content-length"), MOST_BODY)
                 async with self._tenants.of(caller) as tenant:
-                    seconds = float("inf") if is_stream else self._seconds
-                    await self._answer(tenant, seconds, _marked(scope, answer), whole, answer)
+                    limit = tenant.stream() if is_stream else _at_most(self._seconds)
+                    with limit:
+                        await tenant(_marked(scope, answer), whole, answer)
+                    await answer.finish()
         except NoPlace:
             raise Refusal(503, "Too many requests at a time.", _later()) from None
         except Full:
@@ -132,14 +137,13 @@ class Door:
         if (origin := headers.get("origin")) and not self.names.allows_origin(origin):
             raise Refusal(403, "Web pages of this origin may not call.")
 
-    @staticmethod
-    async def _answer(
-        app: ASGIApp, seconds: float, scope: Scope, receive: Receive, answer: _Answer
-    ) -> None:
-        with anyio.move_on_after(seconds) as limit:
-            await app(scope, receive, answer)
-        if limit.cancelled_caught:
-            raise Refusal(504, "The request took too long, and was given up.")
+
+@contextmanager
+def _at_most(seconds: float) -> Iterator[None]:
+    with anyio.move_on_after(seconds) as limit:
+        yield
+    if limit.cancelled_caught:
+        raise Refusal(504, "The request took too long, and was given up.")
 
 
 class _Answer:
@@ -149,6 +153,7 @@ class _Answer:
         self._send = send
         self.request_id = ""
         self.is_begun = False
+        self._is_whole = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -160,7 +165,14 @@ class _Answer:
                 headers[REQUEST_ID] = self.request_id
             if message["status"] == 503:
                 headers.setdefault("retry-after", str(RETRY_SECONDS))
+        elif message["type"] == "http.response.body":
+            self._is_whole = not message.get("more_body", False)
         await self._send(message)
+
+    async def finish(self) -> None:
+        """End an answer that was cut short, so that its client sees an end and not a fault."""
+        if self.is_begun and not self._is_whole:
+            await self({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _listens(headers: Headers) -> bool:

@@ -9,29 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-import os
 import re
 import secrets
-import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from losant_mcp.api.types import ObjectId
 from losant_mcp.config import Access, Toolset
 from losant_mcp.errors import ConfigurationError
-from losant_mcp.guard.durable import locked, open_private, read_whole, write_whole
+from losant_mcp.hosting.kept_file import KeptFile
 
 PREFIX = "lmk_"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,39}")
 
 MOST_KEYS = 1000
-_MOST_BYTES = 1_000_000
-_LOCK_SECONDS = 10.0
 
 _key = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{43}}")
 
@@ -59,16 +54,12 @@ class _Content(BaseModel):
     keys: Annotated[tuple[ClientKey, ...], Field(max_length=MOST_KEYS)] = ()
 
 
-_Stamp = tuple[int, int, int]
-
-
 class KeyFile:
     """A file of client keys. Every method blocks, for a moment."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stamp: _Stamp | None = None
-        self._content: _Content | None = None
+        made_by = "losant-mcp keys add NAME --keys-file FILE"
+        self._file = KeptFile(path, _Content, "client keys", made_by)
 
     def add(
         self,
@@ -103,7 +94,7 @@ class KeyFile:
             )
             return content.model_copy(update={"keys": (*content.keys, entry)})
 
-        self._change(added)
+        self._file.change(added, _fresh)
         return key
 
     def remove(self, name: str) -> None:
@@ -115,15 +106,15 @@ class KeyFile:
                 raise ConfigurationError(f"There is no key called {name[:60]!r}.")
             return content.model_copy(update={"keys": left})
 
-        self._change(removed)
+        self._file.change(removed, _fresh)
 
     def entries(self) -> tuple[ClientKey, ...]:
         """All keys, read anew if the file has changed. Raises ConfigurationError."""
-        return self._read().keys
+        return self._file.read().keys
 
     def find(self, given: str) -> ClientKey | None:
         """The key that this text is, if it is one. Raises ConfigurationError."""
-        content = self._read()
+        content = self._file.read()
         if not _key.fullmatch(given):
             return None
         digest = _digest(content.salt, given)
@@ -131,68 +122,10 @@ class KeyFile:
         matching = [k for k in content.keys if hmac.compare_digest(k.digest, digest)]
         return matching[0] if matching else None
 
-    # ---- the file --------------------------------------------------------------------------
 
-    def _read(self) -> _Content:
-        try:
-            stamp = _stamp_of(self._path)
-            if self._content is None or stamp != self._stamp:
-                _refuse_strangers(self._path)
-                data = read_whole(self._path, _MOST_BYTES)
-                self._content, self._stamp = _Content.model_validate_json(data), stamp
-        except OSError as error:
-            self._content = None
-            raise ConfigurationError(
-                f"The file of client keys cannot be read: {self._path}: {error.strerror or error}.",
-                hint="Make it with: losant-mcp keys add NAME --keys-file FILE",
-            ) from None
-        except ValidationError:
-            self._content = None
-            raise ConfigurationError(
-                f"{self._path} is no file of client keys.", hint="Put it back from a copy."
-            ) from None
-        return self._content
-
-    def _change(self, change: Callable[[_Content], _Content]) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(self._path.with_name(f".{self._path.name}.lock"), _LOCK_SECONDS):
-                is_new = not self._path.exists()
-                before = _Content(salt=secrets.token_hex(32)) if is_new else self._read()
-                write_whole(self._path, _to_bytes(change(before)))
-        except OSError as error:
-            raise ConfigurationError(
-                f"The file of client keys cannot be written: {self._path}:"
-                f" {error.strerror or error}.",
-                hint="Name a file in a folder of your own.",
-            ) from None
-
-
-def _to_bytes(content: _Content) -> bytes:
-    return json.dumps(content.model_dump(mode="json"), indent=2).encode() + b"\n"
+def _fresh() -> _Content:
+    return _Content(salt=secrets.token_hex(32))
 
 
 def _digest(salt: str, key: str) -> str:
     return hmac.new(bytes.fromhex(salt), key.encode(), hashlib.sha256).hexdigest()
-
-
-def _stamp_of(path: Path) -> _Stamp:
-    found = path.stat()
-    return (found.st_mtime_ns, found.st_size, found.st_ino)
-
-
-def _refuse_strangers(path: Path) -> None:
-    """Refuse a file that others may read or that is another's; Windows inherits access rights."""
-    if not hasattr(os, "geteuid"):
-        return
-    descriptor = open_private(path, os.O_RDONLY)
-    try:
-        found = os.fstat(descriptor)
-    finally:
-        os.close(descriptor)
-    if found.st_uid != os.geteuid():
-        raise ConfigurationError(
-            f"{path} belongs to another user.", hint="Run the server as that user."
-        )
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise ConfigurationError(f"{path} is open to other users.", hint=f"Run: chmod 600 {path}")

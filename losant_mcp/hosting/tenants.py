@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from types import TracebackType
@@ -40,7 +40,7 @@ from losant_mcp.server import LosantServer, build_server
 MOST_BODY = 4 * 1024 * 1024
 SWEEP_SECONDS = 5.0
 RUN_SECONDS = 20.0
-"""How long a deletion or change that is under way may go on after its server was let go."""
+"""How long calls, and what runs for them, may go on after their server was let go."""
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +61,32 @@ class Tenant:
     last_used: float = field(default_factory=monotonic)
     is_ready: anyio.Event = field(default_factory=anyio.Event)
     is_over: anyio.Event = field(default_factory=anyio.Event)
+    is_free: anyio.Event = field(default_factory=anyio.Event)
+    streams: set[anyio.CancelScope] = field(default_factory=set)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one MCP request."""
         await self.server.session_manager.handle_request(scope, receive, send)
+
+    @contextmanager
+    def stream(self) -> Iterator[None]:
+        """A block that ends once this server is let go: what stays open must not outlive it."""
+        with anyio.CancelScope() as scope:
+            self.streams.add(scope)
+            if self.is_over.is_set():
+                scope.cancel()
+            try:
+                yield
+            finally:
+                self.streams.discard(scope)
+
+    def let_go(self) -> None:
+        """End the streams; calls that are under way may finish."""
+        self.is_over.set()
+        for scope in self.streams:
+            scope.cancel()
+        if not self.users:
+            self.is_free.set()
 
 
 class Tenants:
@@ -134,6 +156,8 @@ class Tenants:
         finally:
             tenant.users -= 1
             tenant.last_used = monotonic()
+            if tenant.is_over.is_set() and not tenant.users:
+                tenant.is_free.set()
 
     async def idle(self) -> None:
         """Wait until no run of a plan is under way, whoever's."""
@@ -186,6 +210,8 @@ class Tenants:
                 await stack.enter_async_context(tenant.server.session_manager.run())
                 tenant.is_ready.set()
                 await tenant.is_over.wait()
+                with anyio.move_on_after(RUN_SECONDS):
+                    await tenant.is_free.wait()
         except Exception:  # one caller's server must not take the others' with it
             log.exception("the server of %s ended badly", tenant.caller.name)
             if self._tenants.get(tenant.caller.key) is tenant:
@@ -212,7 +238,7 @@ class Tenants:
         self._let_go(idle)
 
     def _let_go(self, key: str) -> None:
-        self._tenants.pop(key).is_over.set()
+        self._tenants.pop(key).let_go()
 
     async def _sweep_often(self) -> None:
         """Let go of who was long quiet, and at once of who may not call any more."""

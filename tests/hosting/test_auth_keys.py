@@ -8,6 +8,7 @@ import os
 import stat
 from pathlib import Path
 
+import anyio
 import pytest
 from mcp import MCPError
 
@@ -17,7 +18,7 @@ from losant_mcp.hosting.callers import KeyHolders
 from losant_mcp.hosting.keys import KeyFile
 from losant_mcp.policy import Policy
 from tests.calling import Mode, cells, result, stored
-from tests.hosting.serving import message_of, served, until
+from tests.hosting.serving import JSON_RPC, META, MODERN, message_of, served, until
 from tests.served import Sandbox
 
 OTHER = "5f0c0de0000000000000beef"
@@ -162,6 +163,40 @@ async def test_a_removed_key_is_worth_nothing_at_once(
             host.keys.remove("alice")
             assert (await host.listing(key)).status_code == 401
             await until(lambda: not host.hosting.tenants.all)
+
+
+async def test_what_a_removed_key_left_open_is_closed(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream of notifications ends, and a call that is under way is answered before."""
+    monkeypatch.setattr("losant_mcp.hosting.tenants.SWEEP_SECONDS", 0.02)
+    listen = {"notifications": {"toolsListChanged": True}, "_meta": META}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": listen}
+    headers = {**JSON_RPC, **MODERN, "mcp-method": "subscriptions/listen"}
+    call = {"name": "list_events", "arguments": {}, "_meta": META}
+    sandbox.set_faults({"kind": "latency", "ms": 500})
+    async with served(sandbox, tmp_path, auth="keys") as host:
+        key = host.keys.add("alice", "full")
+        answers: list[int] = []
+
+        async def ask() -> None:
+            sent = {"mcp-method": "tools/call", "mcp-name": "list_events"}
+            asked = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": call}
+            answers.append((await host.listing(key, sent, json=asked)).status_code)
+
+        async with (
+            host.http(key) as http,
+            anyio.create_task_group() as tasks,
+            http.stream("POST", "/mcp", json=body, headers=headers) as stream,
+        ):
+            assert stream.status_code == 200
+            tasks.start_soon(ask)
+            await until(lambda: host.hosting.door.calls.taken == 1)
+            host.keys.remove("alice")
+            with anyio.fail_after(10):
+                await stream.aread()
+        assert answers == [200]
+        assert host.hosting.door.streams.taken == 0
 
 
 async def test_a_change_of_rights_holds_at_the_next_request(
