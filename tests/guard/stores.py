@@ -7,20 +7,26 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from losant_mcp.guard.redis_store import RedisStore
+from losant_mcp.guard.sqlite_store import SqliteStore
 from losant_mcp.guard.store import StateStore
 from tests.guard.redis_server import SECRET, RedisServer
-from tests.guard.stored import APPLICATION, LIMITS, Clock, a_plan, a_store
+from tests.guard.stored import APPLICATION, KEY, LIMITS, Clock, a_plan
 
 API_URL = "https://api.losant.com"
 
 Kind = Literal["sqlite", "redis"]
 KINDS: tuple[Kind, ...] = ("sqlite", "redis")
 
-OpenStore = Callable[[Clock], StateStore]
-"""Opens one more store on the same memory; close it."""
+
+class OpenStore(Protocol):
+    """Opens one more store on the same memory; close it."""
+
+    def __call__(self, clock: Clock, steady: Clock | None = None) -> StateStore:
+        """The store, by this clock, beside one that never jumps."""
+
 
 NewMemory = Callable[[], AbstractContextManager[OpenStore]]
 """Makes an empty memory."""
@@ -55,7 +61,8 @@ CALLS: dict[str, Call] = {
 def sqlite_memory() -> Iterator[OpenStore]:
     """A file that is not there yet."""
     with tempfile.TemporaryDirectory() as folder:
-        yield lambda clock: a_store(Path(folder) / "state.sqlite", clock)
+        path = Path(folder) / "state.sqlite"
+        yield lambda clock, steady=None: SqliteStore(path, key=KEY, clock=clock, steady=steady)
 
 
 @contextlib.contextmanager
@@ -63,11 +70,15 @@ def redis_memory(server: RedisServer) -> Iterator[OpenStore]:
     """A Redis with nothing in it."""
     with contextlib.closing(server.client) as client:
         client.flushall()
-    yield lambda clock: a_redis_store(server, clock)
+    yield lambda clock, steady=None: a_redis_store(server, clock, steady=steady)
 
 
 def a_redis_store(
-    server: RedisServer, clock: Clock | None = None, *, replica: str = ""
+    server: RedisServer,
+    clock: Clock | None = None,
+    *,
+    steady: Clock | None = None,
+    replica: str = "",
 ) -> RedisStore:
     """A store on this Redis, by its own clock where none is given; close it."""
     return RedisStore(
@@ -76,4 +87,5 @@ def a_redis_store(
         API_URL,
         replica=replica,
         clock=None if clock is None else lambda _: clock(),
+        steady=steady,
     )

@@ -144,3 +144,31 @@ async def test_a_step_back_is_seen_by_another_process(
         await burn(earlier, plan)
     assert refusal.value.plan.status == "expired"
     await earlier.aclose()
+
+
+async def test_a_step_back_into_time_that_nobody_saw_is_noticed(memory: OpenStore) -> None:
+    """A steady clock tells that more time passed than the clock on the wall admits."""
+    clock, steady = Clock(), Clock(7.0)
+    store = memory(clock, steady)
+    plan = await approve(store, await store.add_plan(a_plan(), LIMITS))
+    clock.wait(30)
+    steady.wait(30)
+    assert await store.plan(plan.id) == plan
+    # 80 seconds pass, then the clock is put back by 80: it never showed an earlier time.
+    steady.wait(80)
+    with pytest.raises(NotOpen) as refusal:
+        await burn(store, plan)
+    assert refusal.value.plan.status == "expired"
+    await store.aclose()
+
+
+async def test_a_computer_that_slept_is_no_clock_that_went_back(memory: OpenStore) -> None:
+    """A steady clock that stood still during sleep leaves the wall clock right."""
+    clock, steady = Clock(), Clock(7.0)
+    store = memory(clock, steady)
+    plan = await store.add_plan(a_plan(), LIMITS)
+    clock.wait(300)
+    assert await store.plan(plan.id) == plan
+    await approve(store, plan)
+    await burn(store, plan)
+    await store.aclose()

@@ -18,6 +18,7 @@ that were given none, the list of principals, and the clock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -43,7 +44,9 @@ class RedisStore:
 
     ``secret`` is the replicas' shared key. ``replica`` is this process's own name: plans that
     it runs are interrupted when it is gone. Left out, a run lives as long as its plan's origin.
-    ``clock`` makes the store's time of Redis's; left out, they are the same.
+    ``clock`` makes the store's time of Redis's; left out, they are the same. ``steady`` gives
+    seconds that never jump; left out, it is ``time.monotonic`` beside Redis's own clock and
+    nothing beside another one.
     """
 
     def __init__(
@@ -54,10 +57,13 @@ class RedisStore:
         *,
         replica: str = "",
         clock: Callable[[float], float] | None = None,
+        steady: Callable[[], float] | None = None,
     ) -> None:
         self._redis = connect(url)
         sealer = Sealer(derived_key(secret, "store"))
-        self._memory = Memory(self._redis, key_prefix(api_url), sealer, clock)
+        if steady is None and clock is None:
+            steady = time.monotonic
+        self._memory = Memory(self._redis, key_prefix(api_url), sealer, clock, steady)
         self._run = self._memory.run
         self._replica = replica
         beat = self._memory.key(plan_values.beat_name(replica))

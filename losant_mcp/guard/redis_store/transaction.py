@@ -11,7 +11,6 @@ second. A step that ends with a no (a GuardError) is written, too.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import anyio
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.redis_store.connection import explained, refuse_unfit
@@ -185,12 +185,18 @@ class Memory:
     """The values of one API URL in one Redis."""
 
     def __init__(
-        self, redis: Redis, prefix: str, sealer: Sealer, clock: Callable[[float], float] | None
+        self,
+        redis: Redis,
+        prefix: str,
+        sealer: Sealer,
+        clock: Callable[[float], float] | None,
+        steady: Callable[[], float] | None,
     ) -> None:
         self._redis = redis
         self._prefix = prefix
         self.sealer = sealer
         self._clock = clock
+        self._steady = steady
         self._commit = redis.register_script(_COMMIT)
         self._turn_taking = anyio.Lock()
         self._fit_run_id: str | None = None
@@ -266,7 +272,22 @@ class Memory:
             *(part for write in step.writes.values() for part in write),
             *(part for member in step.members.items() for part in member),
         ]
-        return bool(await self._commit(keys=keys, args=arguments))
+        try:
+            return bool(await self._commit(keys=keys, args=arguments))
+        except (RedisConnectionError, RedisTimeoutError):
+            # It may have been written all the same; nobody else makes these versions.
+            if not await self._is_written(step):
+                raise
+            return True
+
+    async def _is_written(self, step: Transaction) -> bool:
+        sealed = {
+            name: write.sealed
+            for name, write in step.writes.items()
+            if len(write.sealed) > VERSION_BYTES
+        }
+        found = await self.read([self.key(name) for name in sealed]) if sealed else []
+        return any(one == mine for one, mine in zip(found, sealed.values(), strict=True))
 
     # ---- time ------------------------------------------------------------------------------
 
@@ -278,7 +299,7 @@ class Memory:
         used ends then, and limits count from now on: this is a turn, which each value that is
         older than it learns of when it is read.
         """
-        asked = time.monotonic()
+        asked = self._steady() if self._steady else 0.0
         try:
             (seconds, micros), stored, sealed, info = await self._look()
         except RedisConnectionError:
@@ -303,7 +324,7 @@ class Memory:
         version = (sealed or b"")[:VERSION_BYTES]
         transaction = Transaction(self, moment, turns, {"turns": version})
         if known and known["run_id"] == run_id and not went_back:
-            self._seen = wall, time.monotonic()
+            self._seen = wall, self._steady() if self._steady else 0.0
             return transaction
         self._seen = None
         if known:
@@ -323,7 +344,7 @@ class Memory:
 
     def _least(self, asked: float) -> float:
         """What Redis's clock shows at least, going by the clock of this process."""
-        if self._seen is None or self._clock is not None:
+        if self._seen is None or self._steady is None:
             return 0.0
         wall, steady = self._seen
         return wall + (asked - steady) * (1 - _DRIFT)
