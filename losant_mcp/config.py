@@ -294,11 +294,6 @@ class Settings(BaseModel):
             raise ValueError("takes LOSANT_MCP_STATE_KEY, the same on every replica")
         return url
 
-    @property
-    def sandboxed(self) -> bool:
-        """Whether the API is not Losant's own."""
-        return self.api_url.rstrip("/") != BASE_URL
-
 
 def variable(name: str) -> str:
     """The environment variable of a setting, by its attribute's name."""

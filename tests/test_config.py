@@ -203,9 +203,3 @@ def test_settings_cannot_change() -> None:
     settings = Settings()
     with pytest.raises(ValidationError):
         settings.access = "read"  # type: ignore[misc]
-
-
-def test_another_api_than_losants_is_told_apart() -> None:
-    """A trailing slash makes no difference."""
-    assert not load_settings({"LOSANT_API_URL": "https://api.losant.com/"}).sandboxed
-    assert load_settings({"LOSANT_API_URL": "http://127.0.0.1:8700"}).sandboxed
