@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.hosting.address import Address
+from losant_mcp.http.sockets import listening
 
 HEADER_SECONDS = 10.0
 MOST_CONNECTIONS = 4096
@@ -118,23 +119,13 @@ def _config(app: ASGIApp) -> uvicorn.Config:
 
 
 def _listen(address: Address) -> socket.socket:
-    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-    # Protocol TCP, named: with 0 asyncio leaves Nagle's algorithm on, 40 ms a request on Linux.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets a stranger share a port otherwise
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-    else:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((address.host, address.port))
-        listener.listen(BACKLOG)
+        return listening(address.host, address.port, backlog=BACKLOG)
     except OSError as error:
-        listener.close()
         raise ConfigurationError(
             f"LOSANT_MCP_HTTP: cannot listen at {address.host}:{address.port}:"
             f" {error.strerror or error}.",
         ) from None
-    return listener
 
 
 class _Server(uvicorn.Server):

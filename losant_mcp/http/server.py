@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import socket
 from collections.abc import Generator
 
 import anyio
@@ -12,6 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from losant_mcp.http.approvals import Approvals
+from losant_mcp.http.sockets import listening
 
 HOST = "127.0.0.1"
 
@@ -25,7 +25,7 @@ class LoopbackServer:
     """Listens on a free port from the beginning; what comes before ``serve`` waits."""
 
     def __init__(self) -> None:
-        self._socket = _listen()
+        self._socket = listening(HOST, 0)
         self.host = f"{HOST}:{self._socket.getsockname()[1]}"
         self._app: Approvals | None = None
         self._stopped = anyio.Event()
@@ -77,20 +77,6 @@ class LoopbackServer:
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None, "serve() sets it before a request is read"
         await self._app(scope, receive, send)
-
-
-def _listen() -> socket.socket:
-    # Protocol TCP, named: with 0 asyncio leaves Nagle's algorithm on, 40 ms a request on Linux.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows lets a stranger share a port otherwise
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-    try:
-        listener.bind((HOST, 0))
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 class _Server(uvicorn.Server):

@@ -228,6 +228,15 @@ def test_behind_a_name_it_has_to_be_given(run: Run, tmp_path: Path) -> None:
     assert "LOSANT_MCP_ALLOWED_HOSTS" in told.stderr
 
 
+async def test_a_port_that_is_taken_is_told(sandbox: Sandbox, tmp_path: Path, run: Run) -> None:
+    """In one line, as any other setting that cannot be."""
+    async with served(sandbox, tmp_path) as host:
+        taken = f"127.0.0.1:{host.server.address.port}"
+        told = await run_sync(run, "serve", "--sandbox", "--http", taken)
+    assert told.exit_code == 2
+    assert f"cannot listen at {taken}" in told.stderr
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM to handle")
 async def test_the_end_waits_for_a_write(sandbox: Sandbox, tmp_path: Path) -> None:
     """SIGTERM in the middle: the write is done and told, once; new calls are refused."""

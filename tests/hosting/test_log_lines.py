@@ -1,0 +1,45 @@
+"""Lines about calls: who called what, how it ended, how long it took, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from losant_mcp.cli import logs
+from losant_mcp.config import Settings
+from losant_mcp.observer import Observer, ToolCall
+
+CALL = ToolCall("list_rows", "ok", 0.0123, request="proxy-0001", principal="key-alice")
+
+
+@pytest.mark.usefixtures("run")
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_says_whose_call_it_was(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """In both forms; text has it at its end."""
+    logs.configure(Settings.model_validate({"log_format": form}))
+    Observer().called(CALL)
+    [line] = capsys.readouterr().err.splitlines()
+    if form == "text":
+        told = "losant_mcp.calls: list_rows: ok in 12 ms request=proxy-0001 principal=key-alice"
+        assert line.endswith(told)
+    else:
+        assert {
+            "request": "proxy-0001",
+            "principal": "key-alice",
+            "tool": "list_rows",
+            "outcome": "ok",
+            "ms": 12.3,
+        }.items() <= json.loads(line).items()
+
+
+@pytest.mark.usefixtures("run")
+def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever somebody made of the id of their request."""
+    logs.configure(Settings(log_format="json"))
+    call = ToolCall("", "unknown tool", 0, request="a\x1b[31mb\u202ec", principal="p")
+    Observer().called(call)
+    logging.getLogger("losant_mcp").info("done")
+    first, _ = capsys.readouterr().err.splitlines()
+    assert json.loads(first)["request"] == "a[31mbc"
