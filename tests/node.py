@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -28,22 +27,15 @@ needs_suite = pytest.mark.skipif(
 )
 
 
-def inspect(
-    home: Path, *arguments: str | Path, environment: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the Inspector's command line to its end; its own settings go into ``home``."""
+def inspect(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the Inspector's command line to its end; what it and a server keep goes into ``home``."""
     return subprocess.run(
         [PROGRAM, INSPECTOR / "index.js", "--cli", *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
         cwd=home,
-        env={
-            **os.environ,
-            **(environment or {}),
-            "HOME": str(home),
-            "USERPROFILE": str(home),
-        },
+        env={**os.environ, "HOME": str(home), "USERPROFILE": str(home)},
         timeout=120,
         check=False,
     )

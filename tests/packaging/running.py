@@ -17,7 +17,6 @@ BUILD = ROOT / ".build"
 """Where `.ci/run` installs what the system may lack."""
 
 RUNNERS = Path(os.environ.get("RUNNERS_FOLDER", BUILD / "runners"))
-NODE = Path(os.environ.get("INSPECTOR_FOLDER", BUILD / "node")) / "node_modules"
 
 # pip and uv print this once they have given up connecting; a refusal by the index reads otherwise.
 UNREACHABLE = re.compile(

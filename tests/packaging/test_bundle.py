@@ -17,7 +17,8 @@ from mcp import Client, StdioServerParameters
 from losant_mcp import __version__
 from losant_mcp.config import VARIABLES, Settings
 from losant_mcp.tools.listing import listed
-from tests.packaging.running import NODE, ROOT, run, succeeded_or_offline, tool
+from tests.node import NODE
+from tests.packaging.running import ROOT, run, succeeded_or_offline, tool
 
 pytestmark = pytest.mark.xdist_group("packaging")
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +16,9 @@ from losant_mcp.tools.listing import listed
 from losant_mcp.tools.schema import portable
 from losant_mcp.tools.spec import TOOLS, ToolSpec
 from tests.calling import Connect
+from tests.cli.command import COMMAND
+from tests.node import inspect, needs_inspector
 
-ROOT = Path(__file__).parents[2]
-NODE = Path(os.environ.get("INSPECTOR_FOLDER", ROOT / ".build" / "node")) / "node_modules"
-"""Where `.ci/run` installs node and the Inspector."""
-
-INSPECTOR = NODE / "@modelcontextprotocol" / "inspector" / "clients" / "launcher" / "build"
 SPECS = pytest.mark.parametrize("spec", TOOLS.values(), ids=lambda spec: spec.name)
 
 
@@ -134,23 +128,14 @@ def test_the_instructions_fit_what_hosts_pass_on() -> None:
     assert 0 < len(INSTRUCTIONS) <= 2000
 
 
-@pytest.mark.skipif(not INSPECTOR.is_dir(), reason=f"no MCP Inspector in {NODE.parent.name}")
+@needs_inspector
 @pytest.mark.parametrize("era", ["legacy", "modern"])
 def test_the_inspector_finds_no_error(era: str, tmp_path: Path) -> None:
     """`--strict` ends with 6 where a schema is not portable; it reports nothing here."""
-    done = subprocess.run(
-        [
-            *(NODE / "node" / "bin" / "node", INSPECTOR / "index.js"),
-            *("--cli", "--method", "tools/list", "--strict", "--protocol-era", era, "--"),
-            *(sys.executable, "-m", "losant_mcp", "serve", "--sandbox"),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        # Its own settings lie in the home folder.
-        env={**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)},
-        timeout=120,
-        check=False,
+    done = inspect(
+        tmp_path,
+        *("--method", "tools/list", "--strict", "--protocol-era", era, "--"),
+        *(*COMMAND, "serve", "--sandbox"),
     )
     assert done.returncode == 0, done.stderr
     assert "Warning:" not in done.stderr, done.stderr
