@@ -52,7 +52,10 @@ class Misses:
     those have 256 bits, and no rate of guessing comes near one.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, hosted: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._hosted = hosted
         self._clock = clock
         self._times: deque[float] = deque(maxlen=MISSES_A_MINUTE)
         self._said_at = -60.0
@@ -63,10 +66,10 @@ class Misses:
         crowded = len(self._times) == MISSES_A_MINUTE and now - self._times[0] < 60
         if not crowded:
             self._times.append(now)
-            return answer(render("missing"), 404)
+            return answer(render("missing", hosted=self._hosted), 404)
         if now - self._said_at >= 60:
             self._said_at = now
             log.warning("the approval page is asked for what is not there, again and again")
-        refused = answer(render("missing"), 429)
+        refused = answer(render("missing", hosted=self._hosted), 429)
         refused.headers["Retry-After"] = "60"
         return refused

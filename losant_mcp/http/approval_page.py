@@ -28,8 +28,9 @@ from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.state_dir import StateDir
 from losant_mcp.guard.store import StateStore
-from losant_mcp.http.approvals import Approvals, Place
+from losant_mcp.http.approvals import Approvals
 from losant_mcp.http.browser import Browser
+from losant_mcp.http.plan_page import Place
 from losant_mcp.http.redirects import Redirects
 from losant_mcp.http.server import LoopbackServer
 from losant_mcp.http.sessions import Sessions
@@ -150,7 +151,7 @@ class ApprovalPage:
         if self._server is None:
             self._server = LoopbackServer()
             place = Place(
-                host=self._server.host,
+                origin=f"http://{self._server.host}",
                 time_zone=self._settings.time_zone,
                 command=self._command(),
                 refusal_seconds=self._refusal_seconds,

@@ -16,27 +16,27 @@ from starlette.requests import ClientDisconnect, Request
 MOST_BODY = 8 * 1024
 BODY_SECONDS = 10
 
-FIELDS = frozenset({"token", "decision", "phrase", "pin"})
+PLAN = re.compile(r"/approvals/([a-z0-9_]{8,64})")
+"""The path of a plan's page."""
 
-_ENTER = re.compile(r"/enter/([A-Za-z0-9_-]{43})")
-_PLAN = re.compile(r"/approvals/([a-z0-9_]{8,64})")
 _HEADERS_ONCE = ("host", "origin", "cookie", "content-type", "content-length")
 _PREFETCHES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 
-def target(request: Request) -> tuple[str, str] | None:
-    """What is asked for: ``enter`` and a key, or ``plan`` and an id; None for all else.
-
-    The path is taken as it was sent: nothing is decoded, and no query string is put up with.
+def path(request: Request) -> str:
+    """The path as it was sent, with nothing decoded; empty where there is a query string, which
+    no page here puts up with.
     """
-    path = bytes(request.scope.get("raw_path") or b"").decode("ascii", "replace")
     if request.scope.get("query_string"):
-        return None
-    if match := _ENTER.fullmatch(path):
-        return "enter", match[1]
-    if match := _PLAN.fullmatch(path):
-        return "plan", match[1]
-    return None
+        return ""
+    return bytes(request.scope.get("raw_path") or b"").decode("ascii", "replace")
+
+
+def is_of_person(request: Request, host: str) -> bool:
+    """Whether it is a person who wants to see a page of this host, as far as its headers tell."""
+    return (
+        is_well_formed(request, host) and is_shown_to_person(request) and not is_prefetch(request)
+    )
 
 
 def is_well_formed(request: Request, host: str) -> bool:
@@ -85,8 +85,8 @@ def is_our_form(request: Request, origin: str) -> bool:
     )
 
 
-async def read_form(request: Request) -> Mapping[str, str] | None:
-    """The fields of the form; None where it is too large, too slow, or not one of ours."""
+async def read_form(request: Request, fields: frozenset[str]) -> Mapping[str, str] | None:
+    """What the form holds; None where it is too large or too slow, or has other fields."""
     body = b""
     try:
         with anyio.fail_after(BODY_SECONDS):
@@ -102,9 +102,9 @@ async def read_form(request: Request) -> Mapping[str, str] | None:
             keep_blank_values=True,
             strict_parsing=True,
             errors="strict",
-            max_num_fields=len(FIELDS),
+            max_num_fields=len(fields),
         )
     except ValueError:
         return None
     form = dict(pairs)
-    return form if len(form) == len(pairs) and set(form) <= FIELDS else None
+    return form if len(form) == len(pairs) and set(form) <= fields else None

@@ -22,7 +22,6 @@ class Sessions:
     def __init__(self, store: StateStore) -> None:
         self._store = store
         self._name = secrets.token_hex(8)
-        self._secret = secrets.token_bytes(32)
 
     async def mint_key(self, plan: Plan) -> str:
         """A fresh key that opens the plan's page once, as long as its question stands."""
@@ -59,16 +58,19 @@ class Sessions:
         kept = await self._store.recall(self._fact("session", session))
         return kept is not None and hmac.compare_digest(kept.encode(), plan_id.encode())
 
-    def token(self, session: str, plan_id: str) -> str:
-        """What a form of this plan bears in this session; nobody else can compute it."""
-        text = f"{plan_id}\0{session}".encode()
-        return hmac.new(self._secret, text, hashlib.sha256).hexdigest()
-
-    def is_token(self, token: str, session: str, plan_id: str) -> bool:
-        """Whether the form is one of ours, for this plan and session."""
-        expected = self.token(session, plan_id).encode()
-        return hmac.compare_digest(token.encode("utf-8", "replace"), expected)
-
     def _fact(self, kind: str, secret: str) -> str:
         digest = hashlib.sha256(f"{self._name}\0{secret}".encode("utf-8", "replace")).hexdigest()
         return f"page-{kind}:{digest}"
+
+
+def form_token(session: str, about: str) -> str:
+    """What a form about this bears in this session. Nobody can compute it who does not have the
+    session, and nobody can find the session in it.
+    """
+    return hmac.new(session.encode(), f"form\0{about}".encode(), hashlib.sha256).hexdigest()
+
+
+def is_form_token(token: str, session: str, about: str) -> bool:
+    """Whether the form is one of ours, about this and in this session."""
+    expected = form_token(session, about).encode()
+    return hmac.compare_digest(token.encode("utf-8", "replace"), expected)

@@ -87,14 +87,18 @@ class Sheet:
     """What the assistant chose: the selection, the new values, whom Losant tells."""
     client: str
     """What the MCP client calls itself: data."""
+    caller: str
+    """Under which name the server knows who called."""
     origin: str
     asked_at: str
     expires_at: str
     phrase: str | None
 
 
-def sheet(plan: Plan, *, client: str = "", time_zone: str = "system") -> Sheet:
-    """The plan in words; times in the time zone and in UTC."""
+def sheet(
+    plan: Plan, *, client: str = "", time_zone: str = "system", machine: str = "this machine"
+) -> Sheet:
+    """The plan in words; times in the time zone and in UTC. ``machine`` is the server's."""
     operation, target, shown = plan.operation, plan.target, plan.shown
     name = shown_name(target.name)
     whole = shorten(clean(target.name), NAME_CHARACTERS)
@@ -116,11 +120,12 @@ def sheet(plan: Plan, *, client: str = "", time_zone: str = "system") -> Sheet:
         breakdown=tuple(_breakdown(plan)),
         samples=_samples(shown.samples),
         effects=tuple(clean(effect) for effect in shown.side_effects),
-        backup=_backup(plan),
+        backup=_backup(plan, machine),
         losses=tuple(clean(loss) for loss in shown.not_restorable),
         changes=tuple(one_line(change, 200) for change in shown.recent_changes),
         from_model=tuple(_from_model(plan)),
         client=one_line(client, 60),
+        caller=one_line(plan.binding.principal, 80),
         origin=one_line(plan.binding.origin, 80),
         asked_at=moment(plan.created_at, time_zone),
         expires_at=moment(plan.expires_at, time_zone),
@@ -175,12 +180,12 @@ def _breakdown(plan: Plan) -> Iterator[Cell]:
         yield Cell(f"By {one_line(kind, 30)}", parts)
 
 
-def _backup(plan: Plan) -> str:
+def _backup(plan: Plan, machine: str) -> str:
     if not plan.planned.count:
         return "There is nothing to back up."
     what = "what goes" if plan.destroys else "how it was"
     return (
-        f"A backup of {what} is written to this machine first; if it cannot be, nothing happens."
+        f"A backup of {what} is written to {machine} first; if it cannot be, nothing happens."
         " The tool restore_backup can bring it back."
     )
 
