@@ -26,7 +26,7 @@ FAULTS = (
 
 
 @pytest.mark.parametrize(
-    "calls", [1, pytest.param(40, marks=pytest.mark.nightly, id="half-a-minute")]
+    "calls", [1, pytest.param(12, marks=pytest.mark.nightly, id="half-a-minute")]
 )
 async def test_under_faults_every_write_is_done_as_often_as_told(
     sandbox: Sandbox, tmp_path: Path, calls: int
@@ -73,7 +73,9 @@ async def _call(http: httpx2.AsyncClient, tool: str, **given: object) -> dict[st
     headers = {"mcp-method": "tools/call", "mcp-name": tool}
     answer = await http.post("/mcp", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
-    result: dict[str, Any] = json.loads(answer.text)["result"]
+    # A call of more than some seconds is answered as a stream of events, the last of which counts.
+    last = answer.text.strip().splitlines()[-1].removeprefix("data:")
+    result: dict[str, Any] = json.loads(last)["result"]
     return result
 
 
