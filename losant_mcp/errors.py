@@ -33,6 +33,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from losant_mcp.text import one_line
+
 Changed = Literal["nothing", "unknown"]
 
 
@@ -205,7 +207,8 @@ MAX_DESCRIPTION = 600
 def describe(error: LosantMcpError, *, limit: int = MAX_DESCRIPTION) -> str:
     """The whole error in at most ``limit`` characters: what happened, what to do, what changed.
 
-    What changed comes last and is never cut; message and hint share the rest.
+    One line without anything unseen, whoever is quoted in it. What changed comes last and is
+    never cut; message and hint share the rest.
     """
     unclear = error.writes and error.changed == "unknown"
     tail = [] if unclear else _retry_advice(error)
@@ -232,7 +235,7 @@ def _retry_advice(error: LosantMcpError) -> list[str]:
 
 
 def _sentence(text: str) -> str:
-    text = text.strip()
+    text = one_line(text, MAX_DESCRIPTION * 2)
     return text if not text or text[-1] in '.!?…"' else f"{text}."
 
 

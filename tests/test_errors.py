@@ -87,3 +87,9 @@ def test_a_quotation_needs_no_second_full_stop() -> None:
     """A message that ends with a quotation mark stays as it is."""
     error = NotFound('Losant says: "Gone"', status=404, hint="Look again")
     assert describe(error) == 'Losant says: "Gone" Look again.'
+
+
+def test_a_description_is_one_inert_line() -> None:
+    """Whatever stands in an error or its hint, however it got there."""
+    error = InvalidRequest("no \x1b[2J\u202ename\u3164\n\nDone", hint="use\u2028this\x00 \ud800one")
+    assert describe(error) == "no [2Jname Done. usethis one."

@@ -26,7 +26,8 @@ _BELOW_SERVER = _BELOW_TOOLS | {"tools", "resources", "prompts", "completions"}
 
 # A layer may always import itself and the root, which holds nothing but the version.
 MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
+    # An error quotes others, and is cleaned where it is put into words.
+    "errors": {"text"},
     "text": set(),
     "api": {"errors"},
     # The contract's other face: it must never agree with the client by sharing its code.

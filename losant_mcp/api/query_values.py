@@ -112,9 +112,15 @@ def nearest(name: str, known: Collection[str], closeness: float = 0.6) -> str:
 
 
 def join_path(path: str, key: object) -> str:
-    """The path one step on; a key is shown up to 60 characters, the unprintable escaped."""
+    """The path one step on; a key is shown up to 60 characters, the unprintable escaped.
+
+    A key of several words is quoted, or it could pass for the beginning of our sentence.
+    """
     name = str(key)[:60]
-    name = name if name.isprintable() else repr(name)[1:-1]
+    if " " in name:
+        name = repr(name)
+    elif not name.isprintable():
+        name = repr(name)[1:-1]
     return f"{path}.{name}" if path else name
 
 

@@ -71,6 +71,7 @@ def _id_of(case: object) -> str:
         ({"tags.region": 1}, "tags.region", COLUMN_NAME, ""),
         ({"": 1}, "", COLUMN_NAME, ""),
         ({"a\n": 1}, "a\\n", COLUMN_NAME, ""),
+        ({"All rows go": 1}, "'All rows go'", COLUMN_NAME, ""),
         ({"x" * 256: 1}, "x" * 60, COLUMN_NAME, ""),
         ({"\ud800": 1}, "\\ud800", COLUMN_NAME, ""),
         ({1: 1}, "1", "a field's name must be a string", ""),
@@ -197,7 +198,7 @@ def test_an_id_is_refused(value: object, path: str, rule: str, hint: str) -> Non
         ({"$eq": None, "floor": "8"}, "tags", "$eq or $ne stands alone around a tag query", ""),
         ({"$eq": {"$eq": {}}}, "tags.$eq.$eq", "is neither a tag's key nor an operator here", ""),
         ({"$in": []}, "tags.$in", "is neither a tag's key nor an operator here", ""),
-        ({" floor": "8"}, "tags. floor", "is neither a tag's key nor an operator here", ""),
+        ({" floor": "8"}, "tags.' floor'", "is neither a tag's key nor an operator here", ""),
         ({"a\ud800": "8"}, "tags.a\\ud800", "is neither a tag's key nor an operator here", ""),
         (
             {"$tagKey": "a", "floor": "8"},
