@@ -57,7 +57,7 @@ def _nested(levels: int) -> Any:
         (
             EventPost,
             {**NEW, "eventTags": {"a b": "c", "d": ""}},
-            f"eventTags.a b {NAME}; eventTags.d must not be empty",
+            f"eventTags.'a b' {NAME}; eventTags.d must not be empty",
             "",
         ),
         (
