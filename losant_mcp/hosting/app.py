@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 import anyio
 from pydantic import SecretStr
@@ -22,7 +24,9 @@ from losant_mcp.guard.assembly import MakePage
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.state_dir import StateDir
 from losant_mcp.hosting.address import Address, names_of
-from losant_mcp.hosting.callers import Anybody, Callers, KeyHolders, TokenHolders
+from losant_mcp.hosting.approvals import LIST
+from losant_mcp.hosting.approvals_desk import ApprovalDesk, check_approvals, origin_of
+from losant_mcp.hosting.callers import Anybody, Caller, Callers, KeyHolders, TokenHolders
 from losant_mcp.hosting.door import METHODS, Door
 from losant_mcp.hosting.health import Health
 from losant_mcp.hosting.metrics import CONTENT_TYPE, Metrics
@@ -55,10 +59,12 @@ def check_hosting(settings: Settings, address: Address) -> None:
             f"--auth none is for this machine alone, and others can reach {address.host}.",
             hint="Choose --auth keys or --auth losant, or listen at 127.0.0.1.",
         )
-    if not address.is_loopback and not settings.allowed_hosts:
+    check_approvals(settings)
+    if not address.is_loopback and not (settings.allowed_hosts or settings.public_url):
         raise ConfigurationError(
             f"{address.host} can be reached from others, and no name is set by which they may.",
-            hint="Set LOSANT_MCP_ALLOWED_HOSTS to the name in the address that clients use.",
+            hint="Set LOSANT_MCP_PUBLIC_URL to the address that clients use, or"
+            " LOSANT_MCP_ALLOWED_HOSTS to its name.",
         )
     if settings.auth == "losant" and any(not is_object_id(n) for n in denied_tables(settings)):
         raise ConfigurationError(
@@ -84,6 +90,9 @@ class Hosting:
         page: MakePage | None = None,
     ) -> None:
         check_hosting(settings, address)
+        self.desk = ApprovalDesk(settings) if settings.approvers_file is not None else None
+        if self.desk is not None:  # then no client's form is anybody's yes
+            settings = settings.model_copy(update={"ask": "page"})
         self.metrics = Metrics()
         connect = partial(dial, observer=self.metrics)
         callers: Callers
@@ -95,14 +104,19 @@ class Hosting:
             callers = TokenHolders(settings, connect)
         is_shared = settings.auth != "none"
         told = {"transport": "http", "auth": settings.auth, "sessions": "kept by this process"}
+        if self.desk is not None:
+            told["approver"] = self.desk.told
+        elif is_shared:
+            told["approver"] = NOBODY_APPROVES
         self.tenants = Tenants(
             settings,
             callers,
             connect,
-            page=_nobody if is_shared else page,
-            told={**told, "approver": NOBODY_APPROVES} if is_shared else told,
+            page=partial(self._page, _nobody if is_shared else page),
+            told=told,
         )
-        names = names_of(address, settings.allowed_hosts, settings.allowed_origins)
+        public = [urlsplit(origin_of(settings.public_url)).netloc] if settings.public_url else []
+        names = names_of(address, (*settings.allowed_hosts, *public), settings.allowed_origins)
         self.door = Door(
             names,
             callers,
@@ -118,7 +132,12 @@ class Hosting:
         self.app = self._routes(settings.allowed_origins)
 
     async def __aenter__(self) -> Self:
-        await self.tenants.__aenter__()
+        async with AsyncExitStack() as held:
+            held.push_async_callback(self._client.aclose)
+            await held.enter_async_context(self.tenants)
+            if self.desk is not None:
+                await held.enter_async_context(self.desk.opened(self.tenants.shared_store))
+            self._held = held.pop_all()
         return self
 
     async def __aexit__(
@@ -127,8 +146,7 @@ class Hosting:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        await self._client.aclose()
-        return await self.tenants.__aexit__(kind, error, traceback)
+        return await self._held.__aexit__(kind, error, traceback)
 
     async def finish(self) -> None:
         """Take no new calls, let those that are under way end, and then end all streams."""
@@ -137,6 +155,9 @@ class Hosting:
             await self.door.calls.emptied()
             await self.tenants.idle()
         self.tenants.end()
+
+    def _page(self, otherwise: MakePage | None, caller: Caller) -> MakePage | None:
+        return otherwise if self.desk is None else self.desk.page_of(caller.user)
 
     # ---- what is served --------------------------------------------------------------------
 
@@ -148,14 +169,16 @@ class Hosting:
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID", *_MCP_HEADERS],
             expose_headers=["Mcp-Session-Id", "WWW-Authenticate", "Retry-After", "X-Request-Id"],
         )
+        pages = (LIST, f"{LIST}/{{rest:path}}")
         app = Starlette(
             routes=[
-                Route("/mcp", self.door, methods=None),
+                # Pages elsewhere may call, and nothing else.
+                Route("/mcp", self.door, methods=None, middleware=[cors] if origins else None),
                 Route("/healthz", self._alive),
                 Route("/readyz", self._ready),
                 Route("/metrics", self._metrics),
+                *([Route(path, self.desk, methods=None) for path in pages] if self.desk else []),
             ],
-            middleware=[cors] if origins else [],
         )
         # A redirect would be made of the Host header, which is anybody's.
         app.router.redirect_slashes = False

@@ -68,7 +68,8 @@ class Caller:
 
     ``key`` is equal for requests that may share a server: the same caller with the same rights.
     ``name`` is for logs, the audit and the status. ``principal`` is under what the guard keeps
-    their plans, budgets and backups; None where the token tells.
+    their plans, budgets and backups; None where the token tells. ``user`` is the Losant user whose
+    token they brought, where it is one's.
     """
 
     key: str
@@ -78,6 +79,7 @@ class Caller:
     principal: str | None = None
     label: str = ""
     expires: datetime | None = None
+    user: str = ""
 
 
 class Callers(Protocol):
@@ -280,6 +282,7 @@ class TokenHolders:
             settings=settings,
             policy=policy,
             expires=claims.expires,
+            user=claims.user_id,
         )
 
 

@@ -67,6 +67,7 @@ class Door:
         self._tenants = tenants
         self._metrics = metrics
         self._seconds = request_seconds
+        self._shares = shares
         # Where there are many callers, one alone must not take every place.
         share = max(max_requests // 2, 1) if shares else max_requests
         self.calls = Places(max_requests, of_one=share)
@@ -104,6 +105,9 @@ class Door:
             raise Refusal(405, "MCP is spoken by POST.", {"Allow": ", ".join(METHODS)})
         if self.is_ending:
             raise Refusal(503, "The server is ending.", {**_later(), "Connection": "close"})
+        if headers.is_forwarded and not self._shares:
+            # Whoever set the proxy up did not mean that everybody may do everything.
+            raise Refusal(403, "This server is for its own machine alone: --auth is none.")
         try:
             caller = await self._callers.identify(headers.bearer)
         except NotAuthorized as error:

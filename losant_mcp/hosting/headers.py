@@ -23,6 +23,8 @@ ELSEWHERE = frozenset(
 )
 """Where a token might be put by somebody who hopes that it counts as well."""
 
+FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
 _bearer = re.compile(r"[Bb]earer +([\x21-\x7e]+)")
 _request_id = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -55,6 +57,11 @@ class Headers:
     def get(self, name: str) -> str:
         """The value of a header; empty where it is not there."""
         return self._found.get(name, "")
+
+    @property
+    def is_forwarded(self) -> bool:
+        """Whether a proxy has passed the request on, and said so."""
+        return any(name in self._found for name in FORWARDED)
 
     @property
     def bearer(self) -> str | None:

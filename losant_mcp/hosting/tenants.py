@@ -92,7 +92,7 @@ class Tenant:
 class Tenants:
     """The servers of all callers. Use it as an async context manager, around the HTTP server.
 
-    ``page`` makes what asks a person for a yes; ``told`` is what each status says of the hosting.
+    ``page`` is what makes the way to ask a person for a yes, for a caller; ``told`` is what each status says of the hosting.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Tenants:
         callers: Callers,
         connect: Connect,
         *,
-        page: MakePage | None,
+        page: Callable[[Caller], MakePage | None],
         told: Mapping[str, Any],
     ) -> None:
         self._settings = settings
@@ -134,6 +134,11 @@ class Tenants:
             with anyio.CancelScope(shield=True):
                 await self._workbench.aclose()
                 await self._held.aclose()
+
+    @property
+    def shared_store(self) -> StateStore | None:
+        """The store that replicas share; None where each process has its own."""
+        return self._shared.store if self._shared else None
 
     @property
     def all(self) -> list[Tenant]:
@@ -179,7 +184,7 @@ class Tenants:
         guard = GuardDoor(
             caller.settings,
             client,
-            page=self._page,
+            page=self._page(caller),
             principal=caller.principal,
             store=shared.store if shared else None,
         )

@@ -104,6 +104,18 @@ def test_loopback_is_told_from_what_others_reach(text: str, loopback: bool) -> N
     assert parse_address(text).is_loopback is loopback
 
 
+@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
+async def test_without_authentication_no_proxy_opens_the_server(
+    sandbox: Sandbox, tmp_path: Path, header: str
+) -> None:
+    """It is for its own machine; with keys a proxy is what stands before it."""
+    for auth, status in (("none", 403), ("keys", 200)):
+        async with served(sandbox, tmp_path, auth=auth) as server:
+            key = server.keys.add("alice", "read") if auth == "keys" else None
+            answer = await server.listing(key, {header: "203.0.113.7"})
+            assert answer.status_code == status
+
+
 # ---- tokens in more than one place ---------------------------------------------------------
 
 KEY = "lmk_" + "s" * 43
