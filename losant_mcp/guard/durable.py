@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,6 +81,47 @@ def write_whole(path: Path, data: bytes) -> None:
         remove(temporary)
         raise
     sync_folder(path.parent)
+
+
+def create_whole(path: Path, data: bytes) -> None:
+    """The file is there, whole; where another process was faster, it is that one's.
+
+    It is written under a name of its own and then linked to its final one, which fails if that
+    name is taken.
+    """
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    _write_new(draft, data)
+    try:
+        _take_name(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _take_name(draft: Path, path: Path) -> None:
+    """Give the draft its final name, or raise FileExistsError where that name is taken."""
+    if os.name == "nt":
+        draft.rename(path)  # never replaces there
+        return
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except (AttributeError, OSError):
+        # A file system without hard links. A crash in the next few microseconds leaves a short
+        # file, which is then refused: nobody's data is at risk, a person removes it.
+        _write_new(path, draft.read_bytes())
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_whole(path: Path, most: int) -> bytes:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from losant_mcp.errors import ConfigurationError
-from losant_mcp.guard.durable import exposure, open_private, sync_folder, write_all
+from losant_mcp.guard.durable import create_whole, exposure, open_private
 from losant_mcp.guard.origins import Origin, alive_origins, claim_origin
 
 KEY_BYTES = 32
@@ -102,6 +102,19 @@ def open_state_dir(base: Path | None, api_url: str) -> StateDir:
     return state
 
 
+def open_backup_dir(base: Path, api_url: str) -> Path:
+    """The folder of this API URL's backups below ``base``, which may be a mounted volume.
+
+    Raises ConfigurationError where somebody else could look into it.
+    """
+    folder = Path(os.path.abspath(base.expanduser())) / _folder_name(api_url)  # noqa: PTH100 -- resolve() follows links
+    with _explained(folder, "backup folder", "LOSANT_MCP_BACKUP_DIR"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _refuse_open_ancestors(folder)
+        _make_private(folder)
+    return folder
+
+
 def _folder_name(api_url: str) -> str:
     """The host, to be recognised by a person, and a hash of scheme, host and port."""
     try:
@@ -168,15 +181,17 @@ def _refuse(path: Path, what: str, hint: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explained(
+    path: Path, what: str = "state folder", setting: str = "LOSANT_MCP_STATE_DIR"
+) -> Iterator[None]:
     """Say in words what the operating system refused."""
     try:
         yield
     except OSError as error:
         raise ConfigurationError(
-            f"The state folder cannot be used: {error.filename or path}: "
+            f"The {what} cannot be used: {error.filename or path}: "
             f"{error.strerror or type(error).__name__}.",
-            hint="Name a writable folder of your own with LOSANT_MCP_STATE_DIR.",
+            hint=f"Name a writable folder of your own with {setting}.",
         ) from None
 
 
@@ -184,44 +199,8 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 def _create_key(path: Path) -> None:
-    """Bring a key file into being, whole or not at all, also between two processes.
-
-    It is written under a name of its own and then linked to its final one, which fails if
-    another process was faster: then that one's key counts.
-    """
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
-    _write_new(draft, secrets.token_bytes(KEY_BYTES))
-    try:
-        _take_name(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def _take_name(draft: Path, path: Path) -> None:
-    """Give the draft its final name, or raise FileExistsError where that name is taken."""
-    if os.name == "nt":
-        draft.rename(path)  # never replaces there
-        return
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        raise
-    except (AttributeError, OSError):
-        # A file system without hard links. A crash in the next few microseconds leaves a
-        # short key, which is then refused: nobody's data is at risk, a person removes it.
-        _write_new(path, draft.read_bytes())
-
-
-def _write_new(path: Path, content: bytes) -> None:
-    descriptor = open_private(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Draw a key; where another process was faster, that one's key counts."""
+    create_whole(path, secrets.token_bytes(KEY_BYTES))
 
 
 def _read_key(path: Path) -> bytes:

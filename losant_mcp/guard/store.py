@@ -45,8 +45,10 @@ class NotOpen(GuardError):
         self.plan = plan
 
 
-Meter = Literal["destroyed", "overwritten", "created_rows", "created_events", "questions"]
-"""What is counted by the hour. Questions are counted over all applications of a principal."""
+Meter = Literal["destroyed", "overwritten", "created_rows", "created_events", "questions", "logins"]
+"""What is counted by the hour. Questions are counted over all applications of a principal, and
+logins by the name that was given.
+"""
 
 Decision = Literal["approved", "declined", "cancelled"]
 """What a person can answer; a subset of ``Status``."""
@@ -187,6 +189,11 @@ class StateStore(Protocol):
 
     async def forget(self, key: str) -> bool:
         """Drop a fact; True for the one caller that dropped it, so that a key works once."""
+
+    async def swap(self, key: str, old: str | None, new: str) -> bool:
+        """Keep ``new`` for good where the fact is ``old`` (None: where there is none); whether
+        it was, so that one of many who saw the same fact decides what comes after it.
+        """
 
     async def note_change(self, application_id: str, target_id: str, words: str) -> None:
         """Remember what this server did to a target, for the next question about it."""

@@ -51,6 +51,7 @@ CALLS: dict[str, Call] = {
     "remember": lambda s: s.remember("key", "value"),
     "recall": lambda s: s.recall("key"),
     "forget": lambda s: s.forget("key"),
+    "swap": lambda s: s.swap("key", None, "value"),
     "note_change": lambda s: s.note_change(APPLICATION, "table-1", "words"),
     "changes": lambda s: s.changes(APPLICATION, "table-1"),
 }

@@ -240,6 +240,14 @@ async def test_a_guessed_id_finds_nothing(store: StateStore, plan_id: str) -> No
     assert len(await store.pending_plans()) == 1
 
 
+async def test_one_of_those_who_saw_the_same_fact_replaces_it(store: StateStore) -> None:
+    """Whoever saw another one, or none where there is one, changes nothing."""
+    assert not await store.swap("volume", "nothing", "one")
+    assert [await store.swap("volume", None, name) for name in ("one", "two")] == [True, False]
+    assert [await store.swap("volume", "one", name) for name in ("two", "three")] == [True, False]
+    assert await store.recall("volume") == "two"
+
+
 async def test_pending_plans_come_oldest_first_and_by_principal(store: StateStore) -> None:
     """Everybody's plans, or those of one principal."""
     added = [

@@ -35,6 +35,14 @@ async def forget(tx: Transaction, key: str) -> bool:
     return known
 
 
+async def swap(tx: Transaction, key: str, old: str | None, new: str) -> bool:
+    """Put the new fact in the old one's place; whether the old one was there."""
+    if await recall(tx, key) != old:
+        return False
+    remember(tx, key, new, None)
+    return True
+
+
 async def note_change(tx: Transaction, application_id: str, target_id: str, words: str) -> None:
     """Remember what was done to a target."""
     noted = [*await _changes(tx, application_id, target_id), (tx.now, words)]

@@ -154,6 +154,10 @@ class SqliteStore:
         """The fact is gone; True for the one caller that found it."""
         return await self._run(lambda tx: facts.forget(tx, key))
 
+    async def swap(self, key: str, old: str | None, new: str) -> bool:
+        """The fact is the new one, where it was the old one."""
+        return await self._run(lambda tx: facts.swap(tx, key, old, new))
+
     async def note_change(self, application_id: str, target_id: str, words: str) -> None:
         """The words are kept for a day."""
         await self._run(lambda tx: facts.note_change(tx, application_id, target_id, words))

@@ -40,6 +40,14 @@ def forget(tx: Transaction, key: str) -> bool:
     return known
 
 
+def swap(tx: Transaction, key: str, old: str | None, new: str) -> bool:
+    """Put the new fact in the old one's place; whether the old one was there."""
+    if recall(tx, key) != old:
+        return False
+    remember(tx, key, new, None)
+    return True
+
+
 def note_change(tx: Transaction, application_id: str, target_id: str, words: str) -> None:
     """Remember what was done to a target."""
     parts = (digest(application_id), digest(target_id), json.dumps(words))
