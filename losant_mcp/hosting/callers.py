@@ -251,7 +251,10 @@ class TokenHolders:
         )
         self._verdicts[digest] = (self._clock() + seconds, verdict)
         self._verdicts.move_to_end(digest)
-        while len(self._verdicts) > MOST_VERDICTS:
+        # The oldest go where there are too many, and where they are over: they hold tokens.
+        while (
+            len(self._verdicts) > MOST_VERDICTS or self._known(next(iter(self._verdicts))) is None
+        ):
             self._verdicts.popitem(last=False)
 
     async def _judge(self, token: SecretStr, claims: Claims, digest: str) -> _Verdict:
