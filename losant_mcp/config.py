@@ -198,8 +198,13 @@ class Settings(BaseModel):
     )
     state_url: SecretStr | None = _setting(
         "LOSANT_MCP_STATE_URL",
-        "Shared state of several replicas, as redis://… or rediss://…; "
-        "it takes LOSANT_MCP_STATE_KEY.",
+        "Shared state of several replicas: redis://… or rediss://…; takes LOSANT_MCP_STATE_KEY.",
+        protected=True,
+        default=None,
+    )
+    backup_dir: Path | None = _setting(
+        "LOSANT_MCP_BACKUP_DIR",
+        "Where backups lie, if not in the state folder: for replicas, one volume for all of them.",
         protected=True,
         default=None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import time
@@ -17,13 +18,14 @@ from pydantic import SecretStr
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.guard.audit import AuditLog
+from losant_mcp.guard.backup_volume import BackupVolume, backup_folder
 from losant_mcp.guard.backups import Backups
 from losant_mcp.guard.gate import AskElsewhere, Gate, binding_of, limits_of
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.origins import Origin
 from losant_mcp.guard.plans import Plan
 from losant_mcp.guard.recovering import tell_interrupted
-from losant_mcp.guard.shared_state import SHARED_ORIGIN, store_of
+from losant_mcp.guard.shared_state import SHARED_ORIGIN, shared_volume, store_of
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
 from losant_mcp.guard.store import GuardError, StateStore
 
@@ -69,12 +71,14 @@ async def open_guard(
     *,
     principal: str | None = None,
     store: StateStore | None = None,
+    volume: BackupVolume | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Guard:
     """The guard of a server, and of the token where no ``principal`` is named.
 
-    A ``store`` that is given is shared with others, who close it. Raises ConfigurationError where
-    its folder is not private, and GuardError where its files cannot be used.
+    A ``store`` that is given is shared with others, who close it, and so is its ``volume``.
+    Raises ConfigurationError where its folder is not private, and GuardError where its files
+    cannot be used.
     """
     token = settings.api_token
     assert token is not None, "a server has a token"
@@ -97,22 +101,35 @@ async def open_guard(
             ),
             limits=limits_of(settings),
         )
-        backups = backups_of(settings, state)
+        folder = await to_thread.run_sync(backup_folder, settings, state)
+        if volume is None:
+            volume = await to_thread.run_sync(shared_volume, settings, store, folder)
+            if volume is not None:
+                with contextlib.suppress(GuardError):  # it is looked at again when it matters
+                    await volume.look()
+        backups = backups_of(settings, state, volume)
         await to_thread.run_sync(backups.prepare)
         await _clear_up(settings, backups)
-        orphans = await store.interrupt_orphans(await to_thread.run_sync(state.alive_origins))
-        await tell_interrupted(orphans, client, ledger, backups)
+
+        async def recover() -> None:
+            alive = await to_thread.run_sync(state.alive_origins)
+            orphans = await ledger.store.interrupt_orphans(alive)
+            await tell_interrupted(orphans, client, ledger, backups)
+
+        await recover()
         ask = page(state, ledger) if page is not None else _in_the_terminal
-        gate = Gate(client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask)
+        gate = Gate(
+            client, settings, ledger=ledger, backups=backups, ask_elsewhere=ask, recover=recover
+        )
         return Guard(gate, ledger, backups, state, origin, held.pop_all())
 
 
-def backups_of(settings: Settings, state: StateDir) -> Backups:
-    """The backups of a state folder, encrypted where there is a key."""
+def backups_of(settings: Settings, state: StateDir, volume: BackupVolume | None = None) -> Backups:
+    """The backups of these settings, encrypted where there is a key."""
     key = settings.backup_key
     # The key is the operator's, long and random; what is needed of it here is its length.
     sealed = hashlib.sha256(key.get_secret_value().encode()).digest() if key else None
-    return Backups(state.backups, key=sealed)
+    return Backups(backup_folder(settings, state), key=sealed, volume=volume)
 
 
 async def _clear_up(settings: Settings, backups: Backups) -> None:

@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import anyio
 from anyio.to_thread import run_sync
@@ -52,6 +52,13 @@ CHUNK_BYTES = 4 * 1024**2
 _log = logging.getLogger(__name__)
 
 
+class Volume(Protocol):
+    """Where the backups of several replicas lie."""
+
+    async def check(self) -> None:
+        """Raise GuardError where this is another one than the other replicas'."""
+
+
 class BackupBusy(GuardError):
     """The backup is being restored at this moment, by this process or another one."""
 
@@ -63,7 +70,8 @@ def _utc_now() -> datetime:
 class Backups:
     """The backups in a folder, which must exist; ``prepare`` makes it.
 
-    ``key`` encrypts what is written from now on, and opens what was written with it.
+    ``key`` encrypts what is written from now on, and opens what was written with it. ``volume``
+    knows whether the folder is where other replicas look for it.
     """
 
     def __init__(
@@ -71,12 +79,14 @@ class Backups:
         folder: Path,
         *,
         key: bytes | None = None,
+        volume: Volume | None = None,
         clock: Callable[[], datetime] = _utc_now,
     ) -> None:
         if key is not None and len(key) < SHORTEST_KEY:
             raise ValueError("the backup key is too short to protect anything")
         self._folder = folder
         self._key = key
+        self._volume = volume
         self._clock = clock
 
     def prepare(self) -> None:
@@ -87,10 +97,19 @@ class Backups:
         """
         durable.make_folder(self._folder)
 
+    async def check(self) -> None:
+        """Raise GuardError where other replicas would not find what is kept here."""
+        if self._volume is not None:
+            await self._volume.check()
+
     # ---- writing ---------------------------------------------------------------------------
 
     async def begin(self, draft: Draft) -> BackupWriter:
-        """A writer for a new backup; use it as an async context manager. Raises BackupFailed."""
+        """A writer for a new backup; use it as an async context manager.
+
+        Raises BackupFailed, and GuardError where it is not to be kept here.
+        """
+        await self.check()
         backup_id = new_backup_id()
         path = self._folder / f"{backup_id}.part"
         try:
@@ -179,6 +198,7 @@ class Backups:
 
         Raises BackupBusy, GuardError.
         """
+        await self.check()
         lock = durable.file_lock(self._folder / f"{manifest.id}.lock")
         try:
             with anyio.CancelScope(shield=True):

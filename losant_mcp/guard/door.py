@@ -16,13 +16,15 @@ from losant_mcp.config import Settings
 
 if TYPE_CHECKING:
     from losant_mcp.guard.assembly import Guard, MakePage
+    from losant_mcp.guard.backup_volume import BackupVolume
     from losant_mcp.guard.store import StateStore
 
 
 class GuardDoor:
     """Opens the guard once. ``page`` makes what shows a person the approval page; without it
     they decide in the terminal. ``principal`` is who calls, where the token does not tell.
-    ``store`` is one that is shared with other guards, and is not closed with this one.
+    ``store`` is one that is shared with other guards, and is not closed with this one; ``volume``
+    is where the replicas that share it keep backups.
     ``clock`` gives seconds since the epoch. Close it with ``aclose``.
     """
 
@@ -34,6 +36,7 @@ class GuardDoor:
         page: MakePage | None = None,
         principal: str | None = None,
         store: StateStore | None = None,
+        volume: BackupVolume | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -41,6 +44,7 @@ class GuardDoor:
         self._page = page
         self._principal = principal
         self._store = store
+        self._volume = volume
         self._clock = clock
         self._lock = anyio.Lock()
         self._guard: Guard | None = None
@@ -65,6 +69,7 @@ class GuardDoor:
                     self._page,
                     principal=self._principal,
                     store=self._store,
+                    volume=self._volume,
                     clock=self._clock,
                 )
             return self._guard

@@ -66,6 +66,7 @@ class Gate:
         ledger: Ledger,
         backups: Backups,
         ask_elsewhere: AskElsewhere | None,
+        recover: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self.ledger = ledger
@@ -77,6 +78,8 @@ class Gate:
         self._backups = backups
         self._planner = Planner(client, most=settings.max_delete)
         self._ask_elsewhere = ask_elsewhere
+        self.recover = recover
+        """Finds out what became of runs whose process is gone."""
 
     async def idle(self) -> None:
         """Wait until nothing runs any more: half a run is worse than a slow end."""
@@ -93,6 +96,7 @@ class Gate:
             )
         self._check_access(request.operation)
         self._check_approver(request)
+        await self._backups.check()
         if (returned := request.client.returned) is not None:
             return await self._returned(request, returned)
         if request.approval_id is not None:
@@ -123,7 +127,8 @@ class Gate:
             raise Refused(
                 f"{request.operation.action} needs a person's yes, and nobody can be asked: this"
                 " server is hosted and has no approver.",
-                hint="A person can set LOSANT_MCP_ASK=form where all clients may be trusted.",
+                hint="A person can name approvers (LOSANT_MCP_APPROVERS_FILE), or set"
+                " LOSANT_MCP_ASK=form where all clients may be trusted.",
             )
 
     async def _draft(self, operation: Operation) -> Draft:
@@ -203,7 +208,7 @@ class Gate:
 
     async def _returned(self, request: Request, returned: Returned) -> Outcome:
         """The second round of a 2026 call: an answer to a stored question, or nothing."""
-        plan = await self.store.plan(returned.plan_id)
+        plan = await self._known(returned.plan_id)
         if plan is None or not self._belongs(plan, request):
             raise Refused("This answer belongs to no question of this call.")
         if plan.status != "pending":
@@ -213,6 +218,14 @@ class Gate:
         return await self._answered(
             request, plan, returned.nonce, returned.answer or Answer("cancel")
         )
+
+    async def _known(self, plan_id: str) -> Plan | None:
+        """The plan; one that runs is told as interrupted where its process is gone."""
+        plan = await self.store.plan(plan_id)
+        if plan is not None and plan.status == "running":
+            await self.recover()
+            plan = await self.store.plan(plan_id)
+        return plan
 
     async def _answered(self, request: Request, plan: Plan, nonce: str, answer: Answer) -> Outcome:
         agreed = answer.reply == "accept" and is_yes(plan, answer.value)
@@ -243,7 +256,7 @@ class Gate:
 
     async def _resumed(self, request: Request, approval_id: str) -> Outcome | InputRequiredResult:
         """A call that refers to a plan: it grants nothing; what was decided elsewhere counts."""
-        plan = await self.store.plan(approval_id)
+        plan = await self._known(approval_id)
         if plan is None or not self._belongs(plan, request):
             raise Refused(
                 "This approvalId belongs to no plan of this very call.",
@@ -303,6 +316,7 @@ class Gate:
         """
         operation = request.operation
         self._check_access(operation)
+        await self._backups.check()
         asked = ask or request.client.returned is not None or request.approval_id is not None
         if not asked:
             try:

@@ -9,14 +9,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
+from anyio import to_thread
 from mcp.server.subscriptions import SubscriptionBus
 
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
+from losant_mcp.guard.backup_volume import BackupVolume, backup_folder
 from losant_mcp.guard.sqlite_store import SqliteStore
-from losant_mcp.guard.state_dir import StateDir
+from losant_mcp.guard.state_dir import StateDir, open_state_dir
 from losant_mcp.guard.store import StateStore, StateUnavailable
 
 if TYPE_CHECKING:
@@ -30,10 +34,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """One store and one bus for all principals of this process."""
+    """One store, one bus and one volume for all principals of this process."""
 
     store: StateStore
     bus: SubscriptionBus
+    volume: BackupVolume | None
+    """None where nothing may be written, so that nothing is kept."""
 
 
 def store_of(
@@ -63,10 +69,42 @@ async def shared_state(settings: Settings) -> AsyncIterator[SharedState | None]:
             await store.check()
         except StateUnavailable as error:
             log.warning("%s %s", error, error.hint)
-        async with redis_bus(settings.state_url, settings.state_key, settings.api_url) as bus:
-            yield SharedState(store, bus)
+        volume = await to_thread.run_sync(_volume_of, settings, store)
+        async with (
+            redis_bus(settings.state_url, settings.state_key, settings.api_url) as bus,
+            anyio.create_task_group() as tasks,
+        ):
+            if volume is not None:
+                tasks.start_soon(volume.watch)
+            yield SharedState(store, bus, volume)
+            tasks.cancel_scope.cancel()
     finally:
         await store.aclose()
+
+
+def _volume_of(settings: Settings, store: StateStore) -> BackupVolume | None:
+    if settings.access == "read":
+        return None
+    state = open_state_dir(settings.state_dir, settings.api_url)
+    return shared_volume(settings, store, backup_folder(settings, state))
+
+
+def shared_volume(settings: Settings, store: StateStore, folder: Path) -> BackupVolume | None:
+    """The volume that replicas keep their backups on, marked; None where there is no other one.
+
+    Raises ConfigurationError where it cannot be written.
+    """
+    if settings.state_key is None or settings.state_url is None:
+        return None
+    volume = BackupVolume(folder, store, settings.state_key)
+    try:
+        volume.prepare()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The backup folder cannot be written: {error.strerror or error}.",
+            hint="Mount the volume of all replicas at LOSANT_MCP_BACKUP_DIR, writable.",
+        ) from None
+    return volume
 
 
 def shared_store(settings: Settings) -> RedisStore:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-Purpose = Literal["store", "subscriptions", "request state"]
+Purpose = Literal["store", "subscriptions", "request state", "backup volume"]
 
 
 def derived_key(secret: SecretStr, purpose: Purpose) -> bytes:

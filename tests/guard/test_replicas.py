@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
+from losant_mcp.guard import backup_volume
 from losant_mcp.guard.plans import YES_SECONDS
 from losant_mcp.guard.redis_store import RedisStore
 from losant_mcp.guard.shared_state import shared_state
@@ -35,7 +36,21 @@ async def replica(
     secret: SecretStr = SECRET,
 ) -> Guarded:
     """One server, as it would be on a machine of its own."""
-    return await guarded_server(sandbox, mode, folder, stack, state_url=redis.url, state_key=secret)
+    return await guarded_server(
+        sandbox,
+        mode,
+        folder,
+        stack,
+        state_url=redis.url,
+        state_key=secret,
+        backup_dir=folder.parent / "backups",
+    )
+
+
+@pytest.fixture(autouse=True)
+def _a_new_volume_counts_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody objects to the first volume."""
+    monkeypatch.setattr(backup_volume, "STANDING_SECONDS", 0.0)
 
 
 @pytest.fixture
