@@ -39,6 +39,10 @@ from losant_mcp.tools.listing import denied_tables
 END_SECONDS = 20.0
 """How long calls and runs that are under way may go on once the server is to end."""
 
+NO_SESSIONS = (
+    "none, since several servers share their state: clients of protocol 2025-11-25 and before are "
+    "asked on the approval page rather than by a form, and cannot subscribe to resources"
+)
 NOBODY_APPROVES = "nobody: what needs a person's yes is refused"
 
 
@@ -103,7 +107,8 @@ class Hosting:
         else:
             callers = TokenHolders(settings, connect)
         is_shared = settings.auth != "none"
-        told = {"transport": "http", "auth": settings.auth, "sessions": "kept by this process"}
+        sessions = "kept by this process" if settings.state_url is None else NO_SESSIONS
+        told = {"transport": "http", "auth": settings.auth, "sessions": sessions}
         if self.desk is not None:
             told["approver"] = self.desk.told
         elif is_shared:
@@ -128,7 +133,12 @@ class Hosting:
         )
         token = settings.api_token or SecretStr("readiness")
         self._client = connect(token, policy, "readiness")
-        self._health = Health(settings, self._client, has_token=settings.api_token is not None)
+        self._health = Health(
+            settings,
+            self._client,
+            has_token=settings.api_token is not None,
+            shared=lambda: self.tenants.shared,
+        )
         self.app = self._routes(settings.allowed_origins)
 
     async def __aenter__(self) -> Self:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from time import monotonic
@@ -30,15 +30,19 @@ from starlette.types import Receive, Scope, Send
 
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
+from losant_mcp.errors import LosantMcpError
 from losant_mcp.guard.assembly import MakePage
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.guard.shared_state import SharedState, shared_state
+from losant_mcp.guard.store import StateStore
 from losant_mcp.hosting.callers import Caller, Callers, Connect
 from losant_mcp.hosting.workbench import SharedWorkbench
 from losant_mcp.server import LosantServer, build_server
 
 MOST_BODY = 4 * 1024 * 1024
 SWEEP_SECONDS = 5.0
+ORPHANS_SECONDS = 60.0
+"""How often somebody looks for runs whose replica is gone."""
 RUN_SECONDS = 20.0
 """How long calls, and what runs for them, may go on after their server was let go."""
 
@@ -92,7 +96,8 @@ class Tenant:
 class Tenants:
     """The servers of all callers. Use it as an async context manager, around the HTTP server.
 
-    ``page`` is what makes the way to ask a person for a yes, for a caller; ``told`` is what each status says of the hosting.
+    ``page`` makes, for a caller, what asks a person for a yes; ``told`` is what each status says of
+    the hosting.
     """
 
     def __init__(
@@ -141,6 +146,11 @@ class Tenants:
         return self._shared.store if self._shared else None
 
     @property
+    def shared(self) -> SharedState | None:
+        """What is shared with other replicas."""
+        return self._shared
+
+    @property
     def all(self) -> list[Tenant]:
         """Every caller's server that is there now, the longest unused first."""
         return list(self._tenants.values())
@@ -187,6 +197,7 @@ class Tenants:
             page=self._page(caller),
             principal=caller.principal,
             store=shared.store if shared else None,
+            volume=shared.volume if shared else None,
         )
         server = build_server(
             caller.settings,
@@ -199,6 +210,8 @@ class Tenants:
         )
         # The app itself is not needed: the door has its routes and checks. It makes the manager.
         server.streamable_http_app(
+            # A session is kept by one process, and the next request may come to another one.
+            stateless_http=shared is not None,
             max_request_body_size=MOST_BODY,
             session_idle_timeout=self._settings.session_minutes * 60,
             max_sessions=self._settings.max_sessions,
@@ -247,10 +260,23 @@ class Tenants:
 
     async def _sweep_often(self) -> None:
         """Let go of who was long quiet, and at once of who may not call any more."""
+        looked = monotonic()
         while True:
             await anyio.sleep(SWEEP_SECONDS)
+            if self._shared is not None and monotonic() - looked > ORPHANS_SECONDS:
+                looked = monotonic()
+                await self._look_for_orphans()
             old = monotonic() - self._settings.session_minutes * 60
             for key, tenant in list(self._tenants.items()):
                 is_old = not tenant.users and tenant.last_used < old
                 if is_old or not await self._callers.is_current(tenant.caller):
                     self._let_go(key)
+
+    async def _look_for_orphans(self) -> None:
+        """Tell, once, of runs whose replica is gone, so that nobody has to ask first."""
+        guard = next((t.guard.opened for t in self.all if t.guard.opened is not None), None)
+        if guard is not None:
+            try:
+                await guard.gate.recover()
+            except LosantMcpError as error:
+                log.warning("runs of other replicas cannot be looked after: %s", error)
