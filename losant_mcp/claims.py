@@ -29,6 +29,8 @@ class Claims:
     scopes: tuple[str, ...] = ()
     expires: datetime | None = None
     application_id: str | None = None
+    user_id: str = ""
+    """Whose token it is, for the token of a user."""
 
     def expired(self, now: datetime) -> bool:
         """Whether the token had expired by then."""
@@ -48,7 +50,14 @@ def read_claims(token: str) -> Claims:
         scopes=tuple(str(s) for s in scopes),
         expires=_moment(payload.get("exp")),
         application_id=application_id,
+        user_id=_user(payload),
     )
+
+
+def _user(payload: Mapping[str, Any]) -> str:
+    subject = payload.get("sub")
+    is_user = payload.get("subtype") == "user" and isinstance(subject, str)
+    return subject if is_user and _OBJECT_ID.match(subject) else ""
 
 
 def _payload(token: str) -> Mapping[str, Any]:

@@ -243,6 +243,32 @@ class Settings(BaseModel):
         protected=True,
         default=None,
     )
+    public_url: str | None = _setting(
+        "LOSANT_MCP_PUBLIC_URL",
+        "The address by which people reach the HTTP server, such as https://mcp.example.com.",
+        protected=True,
+        default=None,
+        pattern=r"^https?://[^\s/?#@]+/?$",
+    )
+    approvers_file: Path | None = _setting(
+        "LOSANT_MCP_APPROVERS_FILE",
+        "Over HTTP: the file that `losant-mcp approvers add` writes; who says yes, and to what.",
+        protected=True,
+        default=None,
+    )
+    approver_header: str | None = _setting(
+        "LOSANT_MCP_APPROVER_HEADER",
+        "The header in which a proxy on this machine names the approver, who then needs no login.",
+        protected=True,
+        default=None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+    )
+    four_eyes: bool = _setting(
+        "LOSANT_MCP_FOUR_EYES",
+        "Nobody approves what they asked for themselves, as far as the approvers' file tells.",
+        protected=True,
+        default=False,
+    )
     allowed_hosts: Names = _setting(
         "LOSANT_MCP_ALLOWED_HOSTS",
         "Names by which the HTTP server is reached; loopback's are always allowed.",
@@ -368,6 +394,8 @@ def _known(name: str) -> str | None:
 
 _MESSAGES = {
     ("api_url", "string_pattern_mismatch"): "must be an address such as https://api.losant.com",
+    ("public_url", "string_pattern_mismatch"): "must be an address such as https://mcp.example.com",
+    ("approver_header", "string_pattern_mismatch"): "must be a name such as X-Forwarded-User",
     ("application_id", "string_pattern_mismatch"): "must be an id of 24 hexadecimal characters",
     ("toolsets", "too_short"): "names no toolset",
     ("state_key", "too_short"): "must have at least 32 characters",

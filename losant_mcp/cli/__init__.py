@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "backups": "List, show, restore and prune backups.",
     "audit": "Show the audit trail, or verify that it is whole.",
     "keys": "Add, list and remove the client keys of a hosted server.",
+    "approvers": "Add, list and remove the approvers of a hosted server.",
     "openapi": "Write Losant's API as an OpenAPI 3.1 document.",
 }
 """Every command with its one line of help; ``losant_mcp.cli.<name>.<name>`` is the command."""

@@ -65,13 +65,14 @@ def add_key(path: Path, name: str, access: Access, applications: Any, toolsets: 
     key belongs to its name, so a new key of the same name finds it.
     """
     for application in applications:
-        _check_id(application)
+        check_id(application)
     key = KeyFile(path).add(name, access, applications, toolsets)
     click.echo(key)
     click.echo(f"This is the key of {name}. It is shown now and never again.", err=True)
 
 
-def _check_id(text: str) -> None:
+def check_id(text: str) -> None:
+    """Raise ConfigurationError unless it can be the id of an application."""
     try:
         TypeAdapter(ObjectId).validate_python(text)
     except ValidationError:

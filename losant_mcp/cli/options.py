@@ -159,8 +159,15 @@ def _options() -> Iterator[Callable[[Command], Command]]:
         help="Read NAME=value lines; protected settings are refused in it.",
     )
     for name, field in Settings.model_fields.items():
+        switch = {"is_flag": True, "default": None} if field.annotation is bool else {}
+        metavar = None if switch else _form(field)
         yield click.option(
-            flag(name), name, cls=SettingOption, metavar=_form(field), help=_help(name, field)
+            flag(name),
+            name,
+            cls=SettingOption,
+            metavar=metavar,
+            help=_help(name, field),
+            **switch,
         )
 
 
@@ -171,7 +178,7 @@ def _help(name: str, field: FieldInfo) -> str:
 
 def default_text(field: FieldInfo) -> str:
     """A setting's default as a person writes it; empty where there is none."""
-    if field.default in (None, ()):
+    if field.default in (None, (), False):
         return ""
     if isinstance(field.default, tuple):
         return "all"

@@ -39,6 +39,8 @@ class Asked:
     """What the MCP client calls itself."""
     pin: bool = False
     """Whether a yes takes the PIN."""
+    user: str = ""
+    """The Losant user whose token asked, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

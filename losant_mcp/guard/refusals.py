@@ -15,6 +15,7 @@ _WHAT: dict[Meter, str] = {
     "created_rows": "rows may be created",
     "created_events": "events may be created",
     "questions": "questions may be asked",
+    "logins": "logins may be tried",
 }
 
 

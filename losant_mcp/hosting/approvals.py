@@ -170,9 +170,7 @@ class HostedApprovals:
         there = path_of(plan_id) if plan_id else LIST
         return self._logins.give(answer(status=303, location=there), visit)
 
-    async def _decide(
-        self, visit: Visit, plan_id: str, form: Mapping[str, str]
-    ) -> Response | None:
+    async def _decide(self, visit: Visit, plan_id: str, form: Mapping[str, str]) -> Response | None:
         plan = await self._theirs(visit, plan_id)
         if plan is None:
             return None

@@ -80,9 +80,8 @@ class ApprovalDesk:
     """Where approvers decide. Raises ConfigurationError where their file cannot be read."""
 
     def __init__(self, settings: Settings) -> None:
-        check_approvals(settings)
         assert settings.approvers_file is not None, "or there is no desk"
-        assert settings.public_url is not None, "it was checked"
+        assert settings.public_url is not None, "check_approvals has seen to that"
         self._settings = settings
         self._file = ApproverFile(settings.approvers_file)
         self._file.entries()  # what is wrong with it is told at the start
@@ -110,7 +109,7 @@ class ApprovalDesk:
         settings = self._settings
         state = await run_sync(open_state_dir, settings.state_dir, settings.api_url)
         key = await run_sync(state.key, "audit")
-        store = shared or await run_sync(store_of, settings, state)
+        store = await run_sync(store_of, settings, state) if shared is None else shared
         try:
             binding = Binding(settings.api_url, principal="approvers", origin="page", policy="")
             audit = AuditLog(state.audit, key=key, head_path=state.keys / "audit-head")
@@ -162,5 +161,3 @@ class ApprovalDesk:
             f"An approver has to decide at {address} {until}. Tell the person to pass this address"
             " on to one: it is no secret, since approvers log in there."
         )
-
-

@@ -104,7 +104,9 @@ class ApproverFile:
                     hint=f"Replace them: losant-mcp approvers remove {name}, and then add again.",
                 )
             if len(content.approvers) >= MOST_APPROVERS:
-                raise ConfigurationError(f"There are {MOST_APPROVERS} approvers, which is the most.")
+                raise ConfigurationError(
+                    f"There are {MOST_APPROVERS} approvers, which is the most."
+                )
             return content.model_copy(update={"approvers": (*content.approvers, entry)})
 
         self._file.change(added, _Content)

@@ -15,8 +15,9 @@ from losant_mcp.config import Settings, variable
 from tests.cli.command import ROOT, Run
 from tests.documents.parts import command_words
 
-WITHOUT_SETTINGS = {("demo",), ("sandbox",), ("backups",), ("audit",), ("openapi",), ("keys",)}
-KEYS = {("keys", name) for name in ("add", "list", "remove")}
+GROUPS = ("backups", "audit", "keys", "approvers")
+WITHOUT_SETTINGS = {("demo",), ("sandbox",), ("openapi",), *((group,) for group in GROUPS)}
+KEYS = {(group, name) for group in GROUPS[2:] for name in ("add", "list", "remove")}
 """They need to know a file, and nothing of Losant."""
 WITH_SETTINGS = [words for words in command_words() if words not in WITHOUT_SETTINGS | KEYS]
 

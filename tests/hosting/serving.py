@@ -109,6 +109,9 @@ async def served(
     ``token`` is the server's own, one of the sandbox's by name.
     """
     keys = KeyFile(folder / "keys.json")
+    server = HttpServer(Address("127.0.0.1", 0))
+    if "approvers_file" in settings:
+        settings.setdefault("public_url", server.address.url)
     given = Settings(
         **{
             "api_token": SecretStr(sandbox.tokens[token]) if token else None,
@@ -132,7 +135,6 @@ async def served(
 
     if given.auth == "keys" and not (folder / "keys.json").exists():
         keys.add("first", "full")
-    server = HttpServer(Address("127.0.0.1", 0))
     async with (
         Hosting(given, policy_of(given), dial, server.address) as hosting,
         anyio.create_task_group() as tasks,
