@@ -9,7 +9,7 @@ import base64
 import io
 import wave
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 from mcp import MCPError
@@ -22,6 +22,7 @@ from mcp.types import (
     TextContent,
     TextResourceContents,
 )
+from pydantic import Field
 
 from tests.conformance import questions
 
@@ -199,6 +200,13 @@ async def elicitation_sep1330_enums(ctx: Asked) -> str:
     )
 
 
+def parameter_in_header(
+    region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})],
+) -> str:
+    """Takes an argument that a client repeats in a header, for whoever routes the request."""
+    return f"The region is {region}."
+
+
 async def _asked(
     ctx: Asked, message: str, fields: dict[str, Any], required: Sequence[str] = ()
 ) -> str:
@@ -224,6 +232,7 @@ TOOLS = (
     elicitation,
     elicitation_sep1034_defaults,
     elicitation_sep1330_enums,
+    parameter_in_header,
     *questions.TOOLS,
 )
 

@@ -60,6 +60,7 @@ async def test_the_server_object_passes_every_scenario(
         assert report.failed == {}, revision
         assert report.exit_code == 0, report.output
     assert {revision: len(report.required) for revision, report in reports.items()} == REQUIRED
+    assert reports["2026-07-28"].beyond["http-custom-header-server-validation"] == []
 
 
 @needs_suite
