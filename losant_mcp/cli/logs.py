@@ -47,8 +47,9 @@ class _Text(logging.Formatter):
         return clean(text)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line, with its traceback below."""
-        return self.masked(super().format(record))
+        """The record as a line; whatever has more of them, as a traceback has, is indented below."""
+        # A text with line breaks must not pass for records of ours.
+        return self.masked(super().format(record)).replace("\n", "\n  ")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """The line, and whose request it is about."""
