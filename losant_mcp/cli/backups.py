@@ -16,7 +16,7 @@ import click
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
 from losant_mcp.cli.restoring import restore_backup
 from losant_mcp.cli.shelf import Shelf, settings_with_token, shelf_of, size, what_of, when
-from losant_mcp.cli.table import inert, table, terminal_width, to_json
+from losant_mcp.cli.table import table, terminal_width, to_json
 from losant_mcp.cli.terminal import Records, Terminal, require_person, settings_of, wrapped
 from losant_mcp.config import Settings
 from losant_mcp.errors import describe
@@ -30,6 +30,7 @@ from losant_mcp.guard.run_restore import NOUNS
 from losant_mcp.guard.state_dir import open_state_dir
 from losant_mcp.guard.store import GuardError
 from losant_mcp.guard.wording import counted, shown_name
+from losant_mcp.text import clean
 
 MOST_SHOWN = 1000
 """Objects that ``show`` prints at most: it is for a look, not for an export."""
@@ -166,12 +167,12 @@ def _facts(manifest: Manifest, time_zone: str) -> Iterator[str]:
     ]
     for label, text in facts:
         if text:
-            yield from wrapped(str(inert(text)), f"{label:<13}")
+            yield from wrapped(clean(text), f"{label:<13}")
     if manifest.notes:
         yield ""
         yield "What a restore does differently"
         for note in manifest.notes:
-            yield from wrapped(str(inert(note)), "  - ")
+            yield from wrapped(clean(note), "  - ")
 
 
 def _objects(

@@ -12,7 +12,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from losant_mcp.text import clean, one_line
+from losant_mcp.text import one_line
+from losant_mcp.tools.results import tidy
 
 GAP = "  "
 LEAST = 6
@@ -59,7 +60,7 @@ def _listing(result: Mapping[str, Any], width: int | None) -> Iterator[str]:
     yield f"{result['returned']} of {result['total']}"
     yield from _facts({k: v for k, v in result.items() if k not in _SHOWN}, width, "")
     if "next" in result:
-        yield f"next{GAP}{json.dumps(inert(result['next']), ensure_ascii=False)}"  # never cut
+        yield f"next{GAP}{json.dumps(tidy(result['next']), ensure_ascii=False)}"  # never cut
 
 
 _SHOWN = {"columns", "rows", "returned", "total", "note", "next"}
@@ -171,20 +172,9 @@ def _fit(text: str, size: int, *, right: bool = False) -> str:
 def to_json(value: Any) -> str:
     """The JSON value as indented text, cleaned; escaped where standard output has no UTF-8."""
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    return json.dumps(inert(value), ensure_ascii=ascii_only, indent=2)
+    return json.dumps(tidy(value), ensure_ascii=ascii_only, indent=2)
 
 
 def terminal_width() -> int | None:
     """What a line may take; None, into a file or a pipe, where everything goes."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def inert(value: Any) -> Any:
-    """The JSON value with every text cleaned."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Mapping):
-        return {clean(str(name)): inert(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [inert(item) for item in value]
-    return value

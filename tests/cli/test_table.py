@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from losant_mcp.cli.table import display_width, inert, render, table
+from losant_mcp.cli.table import display_width, render, table, to_json
 
 
 def test_columns_are_aligned_and_numbers_stand_to_the_right() -> None:
@@ -95,6 +96,6 @@ def test_no_text_can_speak_to_the_terminal(cells: list[str], name: str) -> None:
 
 
 def test_json_output_is_cleaned_deeply() -> None:
-    """Names and texts at any depth lose their control characters."""
-    value: dict[str, Any] = {"a\x1b[2J": ["\u202eevil", {"b": "\x9b31m"}], "n": 1}
-    assert inert(value) == {"a[2J": ["evil", {"b": "31m"}], "n": 1}
+    """Names and texts at any depth lose their control characters, and no name its value."""
+    value: dict[str, Any] = {"a\x1b[2J": ["\u202eevil", {"b": "\x9b31m"}], "n": 1, "\u200bn": 2}
+    assert json.loads(to_json(value)) == {"a[2J": ["evil", {"b": "31m"}], "n": 1, "n'": 2}
