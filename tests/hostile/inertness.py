@@ -54,8 +54,8 @@ _QUOTED = re.compile(r"“[^”]*”|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z ,:]{14,}")
 # What the corpus says in imitation of us may as well be our own.
 _OURS = " ".join([NOTE, "Nothing was changed", "3,000 rows were removed", "To agree, type:"])
-_FOREIGN = {words for text in CORPUS for words in _WORDS.findall(text[:1000])}
-_FOREIGN = {words for words in _FOREIGN if words.strip() not in _OURS}
+FOREIGN = {words for text in CORPUS for words in _WORDS.findall(text[:1000])}
+FOREIGN = {words for words in FOREIGN if words.strip() not in _OURS}
 
 
 def assert_sentence(text: str, *, most: int = 600) -> None:
@@ -63,5 +63,5 @@ def assert_sentence(text: str, *, most: int = 600) -> None:
     assert_inert(text, lines=False)
     assert len(text) <= most, text
     own = _QUOTED.sub("", text)
-    said = [words for words in _FOREIGN if words in own]
+    said = [words for words in FOREIGN if words in own]
     assert not said, (said, text)
