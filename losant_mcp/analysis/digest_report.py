@@ -179,8 +179,8 @@ class _Report:
         made["lookFirst"] = self.look_first()
         made["levels"] = by_severity(summed(tally.counts, 0))
         made["states"] = _by_progress(tally)
-        by = ["device" if name == "device" else name for name in tally.group_by]
-        made["columns"] = ["count", "levels", "new", "acknowledged", *by, *_TIMES, "sampleIds"]
+        counts = ("count", "levels", "new", "acknowledged")
+        made["columns"] = [*counts, *tally.group_by, *_TIMES, "sampleIds"]
         made["rows"] = [self.line(row) for row in self.rows]
         made["clusters"] = len(self.facts.lines)
         if self.hidden:

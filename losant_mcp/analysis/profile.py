@@ -165,9 +165,6 @@ def _quoted(name: str) -> str:
 
 # ---- the answer ----------------------------------------------------------------------------
 
-_FIELDS = ("place", "n", "filled", "dist", "low", "high", "mean", "quart", "top")
-_HITS = ("found", "equal", "ids", "example")
-
 
 def _read(
     answer: Answer, table: DataTable, columns: Sequence[Column], search: str | None

@@ -50,7 +50,6 @@ DEFAULT_DAYS = 30
 
 MOST_ROWS = 1_000
 MOST_BYTES = 2 * MIB
-_ATTEMPTS = 3
 _STOPPED = ("time", "memory")
 
 Check = Callable[[JsonObject, Subject, Sequence[str] | None, str], JsonObject]

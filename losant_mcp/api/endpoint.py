@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from losant_mcp.api.query import QueryBody, Subject
+from losant_mcp.api.query import Subject
 from losant_mcp.api.types import (
     EMAIL,
     HTTP_URL,
@@ -87,11 +87,6 @@ class Endpoint:
     def path_params(self) -> tuple[str, ...]:
         """The names in the path, from left to right."""
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
-
-    @property
-    def body_is_query(self) -> bool:
-        """Whether the body is an advanced query itself."""
-        return self.body is not None and issubclass(self.body, QueryBody)
 
 
 def scopes(action: str, *kinds: Literal["read", "cli", "device"]) -> frozenset[str]:

@@ -16,7 +16,6 @@ DeviceClass = Literal[
 JobSortField = Literal[
     "name", "status", "resourceType", "runQueuedAt", "runStartedAt", "runCompletedAt"
 ]
-JobStatus = Literal["queued", "inProgress", "completed", "errored", "failed"]
 
 JOB_ENDED = ("completed", "errored", "failed")
 

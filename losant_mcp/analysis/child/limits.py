@@ -69,12 +69,11 @@ if sys.platform != "win32":
                 continue
 
     def resident() -> int:
-        """The bytes of memory that this process holds; on macOS, that it held at most."""
+        """The bytes of memory that this process holds; where only that is told, held at most."""
         if sys.platform == "linux":
             pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
             return pages * resource.getpagesize()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+        return peak()
 
     def peak() -> int:
         """The bytes of memory that this process held at most."""
