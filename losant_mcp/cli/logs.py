@@ -47,7 +47,7 @@ class _Text(logging.Formatter):
         return clean(text)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line; whatever has more of them, as a traceback has, is indented below."""
+        """The record as a line; what has more of them, as a traceback has, is indented below."""
         # A text with line breaks must not pass for records of ours.
         return self.masked(super().format(record)).replace("\n", "\n  ")
 
