@@ -48,6 +48,8 @@ class TimedProtocol(H11Protocol):
         """The connection is gone."""
         self._forget()
         super().connection_lost(exc)
+        # Where it was reset, uvicorn lets this run on, which would keep all of it for so long.
+        self._unset_keepalive_if_required()
 
     def _expect(self) -> None:
         self._deadline = self.loop.call_later(self.header_seconds, self._give_up)
