@@ -1,7 +1,8 @@
-"""A bus on which everybody hears only what concerns them."""
+"""Buses on which everybody hears only what concerns them."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 from mcp.server.subscriptions import (
@@ -45,5 +46,34 @@ class PrincipalBus:
             whose, _, uri = event.uri.partition(" ")
             if whose == principal:
                 listener(ResourceUpdated(uri=uri))
+
+        return self._below.subscribe(hear)
+
+
+class WriteBus:
+    """Tells a principal's servers on other replicas of each write, so that they look at once.
+
+    ``below`` is the bus that replicas share, and ``principal`` a name that all of them know.
+    """
+
+    def __init__(self, below: SubscriptionBus, principal: str) -> None:
+        self._below = below
+        # No client hears of it, since nobody can subscribe to what is no resource.
+        self._begin = f"{principal} wrote:"
+        self._me = secrets.token_hex(8)
+
+    async def publish(self, application_id: str, toolset: str) -> None:
+        """Tell the others."""
+        told = f"{self._begin}{self._me} {application_id} {toolset}"
+        await self._below.publish(ResourceUpdated(uri=told))
+
+    def subscribe(self, heard: Callable[[str, str], None]) -> Callable[[], None]:
+        """Hear of the others' writes, by application and toolset; what is returned ends it."""
+
+        def hear(event: ServerEvent) -> None:
+            if isinstance(event, ResourceUpdated) and event.uri.startswith(self._begin):
+                who, application_id, toolset = event.uri.removeprefix(self._begin).split(" ")
+                if who != self._me:
+                    heard(application_id, toolset)
 
         return self._below.subscribe(hear)

@@ -11,7 +11,7 @@ from mcp.server.subscriptions import SubscriptionBus
 from mcp.types import Resource, ResourceTemplate
 
 from losant_mcp.errors import LosantMcpError
-from losant_mcp.resources.buses import PrincipalBus
+from losant_mcp.resources.buses import PrincipalBus, WriteBus
 from losant_mcp.resources.listing import Listing
 from losant_mcp.resources.problems import answering
 from losant_mcp.resources.reading import read
@@ -42,7 +42,8 @@ class Resources:
         async def publish(whose: str, uri: str) -> None:
             await self.bus.publish_update(principal or whose, uri)
 
-        self.watching = Watching(services, publish, pause=pause)
+        others = WriteBus(below, principal) if below is not None else None
+        self.watching = Watching(services, publish, pause=pause, others=others)
 
     def serve(self, server: MCPServer[Any]) -> None:
         """Have the server's subscribers watch."""

@@ -2,7 +2,8 @@
 
 It begins with the first watcher and ends with the last. A poller looks by one or two small
 requests and tells its watchers only where the content has changed; what Losant refuses or cannot
-answer makes it wait longer. After one of our own writes it looks at once.
+answer makes it wait longer. After one of our own writes it looks at once, whichever replica
+wrote.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Self, cast, get_args
 
 import anyio
 import anyio.abc
 
 from losant_mcp.config import Toolset
 from losant_mcp.errors import InvalidRequest, LosantMcpError, NotFound, describe
+from losant_mcp.resources.buses import WriteBus
 from losant_mcp.resources.reading import Address, find
 from losant_mcp.tools.call import Services
 
@@ -126,19 +128,33 @@ async def _fingerprint(address: Address) -> str:
 class Watching:
     """The pollers of one server; they run while it is entered.
 
-    ``publish`` tells those who listen on a bus; ``pause`` waits between looks.
+    ``publish`` tells those who listen on a bus; ``pause`` waits between looks; ``others`` are this
+    caller's servers on other replicas.
     """
 
-    def __init__(self, services: Services, publish: Publish, *, pause: Pause = pause) -> None:
+    def __init__(
+        self,
+        services: Services,
+        publish: Publish,
+        *,
+        pause: Pause = pause,
+        others: WriteBus | None = None,
+    ) -> None:
         self._services = services
         self._publish = publish
         self._pause = pause
         self._tasks: anyio.abc.TaskGroup | None = None
         self._pollers: dict[tuple[str, str], Poller] = {}
+        self._others = others
+        self._ending = ExitStack()
         services.after_writes.append(self._wrote)
+        if others is not None:
+            services.after_writes.append(self._announce)
 
     async def __aenter__(self) -> Self:
         self._tasks = await anyio.create_task_group().__aenter__()
+        if self._others is not None:
+            self._ending.callback(self._others.subscribe(self._others_wrote))
         return self
 
     async def __aexit__(
@@ -149,6 +165,7 @@ class Watching:
     ) -> bool | None:
         assert self._tasks is not None
         tasks, self._tasks = self._tasks, None
+        self._ending.close()
         tasks.cancel_scope.cancel()
         return await tasks.__aexit__(kind, error, traceback)
 
@@ -248,3 +265,13 @@ class Watching:
             touched = toolset == "safety" or toolset in address.spec.toolsets
             if touched and address.application_id.lower() == application_id.lower():
                 poller.woken.set()
+
+    def _announce(self, application_id: str, toolset: Toolset) -> None:
+        if self._tasks is not None and self._others is not None:
+            self._tasks.start_soon(self._others.publish, application_id, toolset)
+
+    def _others_wrote(self, application_id: str, toolset: str) -> None:
+        """What another replica wrote counts like a write here, but is not told on."""
+        for tell in self._services.after_writes:
+            if tell != self._announce and toolset in get_args(Toolset):
+                tell(application_id, cast("Toolset", toolset))
