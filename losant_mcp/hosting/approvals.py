@@ -135,7 +135,7 @@ class HostedApprovals:
             return None
         if path == LOGIN and not self._logins.by_proxy:
             form = await requests.read_form(request, LOGIN_FIELDS)
-            return await self._log_in(request, form) if form is not None else None
+            return await self._log_in(request, form) if form and set(form) == LOGIN_FIELDS else None
         if not plan_id and path != LOGOUT:
             return None
         form = await requests.read_form(request, FIELDS)
@@ -152,11 +152,9 @@ class HostedApprovals:
         return await self._decide(visit, plan_id, form)
 
     async def _log_in(self, request: Request, form: Mapping[str, str]) -> Response:
-        plan_id = form.get("plan", "")
-        if not _ID.fullmatch(plan_id):
-            plan_id = ""
+        plan_id = form["plan"] if _ID.fullmatch(form["plan"]) else ""
         try:
-            approver = await self._logins.log_in(form.get("name", ""), form.get("passphrase", ""))
+            approver = await self._logins.log_in(form["name"], form["passphrase"])
         except TooManyTries:
             refused = _login(plan_id, "Too many tries. Try again later; within an hour at most.")
             refused.status_code = 429
