@@ -18,7 +18,7 @@ LOCK_FLAGS :=
 COMPILE := $(BIN)/python -m uv --no-config --quiet pip compile --universal --generate-hashes \
 	--python-version 3.11 --no-annotate --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help demo test nightly check readme docs bench bundle lock clean
+.PHONY: help demo test thorough nightly check readme docs bench bundle lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,7 +31,10 @@ demo: .venv/.runtime ## a tour on the embedded sandbox; no account needed
 test: .venv/.dev ## run the tests
 	@$(PYTEST) $(ARGS)
 
-nightly: .venv/.dev ## run the tests, the slow ones included
+thorough: .venv/.dev ## run what takes minutes: faults, fuzzing, replicas, packaging, conformance
+	@$(PYTEST) -m "thorough and not nightly" $(ARGS)
+
+nightly: .venv/.dev ## run all tests, those of hours of traffic included
 	@$(PYTEST) -m "nightly or not nightly" $(ARGS)
 
 check: .venv/.dev ## lint, formatting, types

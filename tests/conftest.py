@@ -32,6 +32,20 @@ from tests.calling import Connect, Mode, Serve
 from tests.served import Sandbox
 
 
+THOROUGH = ("conformance", "faults", "fuzz", "packaging", "replicas", "soak")
+"""Folders of tests that take minutes: `make thorough`, and so `.ci/run`, runs them."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what is in these folders, unless somebody asks for one of them by name."""
+    if [Path(argument).name for argument in config.args] != ["tests"]:
+        return
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in THOROUGH:
+            item.add_marker(pytest.mark.thorough)
+
+
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the person who runs the tests reaches them."""
