@@ -31,7 +31,6 @@ from losant_mcp.tools.times import utc_now
 from tests.calling import Connect, Mode, Serve
 from tests.served import Sandbox
 
-
 THOROUGH = ("conformance", "faults", "fuzz", "packaging", "replicas", "soak")
 """Folders of tests that take minutes: `make thorough`, and so `.ci/run`, runs them."""
 
