@@ -123,7 +123,7 @@ def nginx(tls: Path, upstream: str) -> Iterator[str]:
     with ExitStack() as stack:
         process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
         stack.callback(process.terminate)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 30
         while not (folder / "s.sock").exists():
             assert time.monotonic() < end
             assert process.poll() is None
