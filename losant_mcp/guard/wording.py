@@ -17,6 +17,12 @@ NAME_CHARACTERS = 60
 # What Markdown, HTML or a terminal could read as more than a letter. An underscore inside a word
 # is none of these, and table names are full of them.
 _MARKUP = re.compile(r"[`*\[\]<>|~\\#!{}^$&\"“”]|(?<!\w)_|_(?!\w)|https?:|www\.|@", re.IGNORECASE)
+# What makes a name a sentence, or an answer.
+_SPEECH = re.compile(
+    r"[:;,!?'\u2018\u2019\u00ab\u00bb\u2026]|\b(?:yes|no|y|n|ok|agree|approve|accept|decline|deny"
+    r"|reject|refuse|cancel|stop|abort|keep|nothing|type)\b",
+    re.IGNORECASE,
+)
 _SCRIPTS_TOGETHER = ({"CJK", "HIRAGANA", "KATAKANA"}, {"CJK", "HANGUL"})
 
 
@@ -42,11 +48,19 @@ def _script(letter: str) -> str:
 
 def phrase_for(target: Target, *, ambiguous: bool, word: str = "delete") -> str:
     """What the person types: the exact name, or ``word`` and the end of the id where the name
-    cannot be shown as it is, or is not the only one of its kind.
+    cannot be shown as it is, is not the only one of its kind, or says something by itself.
     """
-    if ambiguous or shown_name(target.name) != target.name:
+    if ambiguous or shown_name(target.name) != target.name or _says_something(target.name):
         return f"{word} {target.id[-6:]}"
     return target.name
+
+
+def _says_something(name: str) -> bool:
+    """Whether the name, behind "type:", could be taken for an answer or for our words.
+
+    Whoever types "no" must not have agreed to delete the table that is called so.
+    """
+    return len(name.split()) > 5 or _SPEECH.search(name) is not None
 
 
 def is_yes(plan: Plan, answer: object) -> bool:

@@ -73,6 +73,28 @@ def test_a_name_that_cannot_be_shown_is_not_what_must_be_typed(name: str) -> Non
     assert phrase_for(target, ambiguous=False) == "delete 123456"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "no",
+        "Cancel",
+        "To agree, type: yes",
+        "type yes",
+        "keep everything",
+        "Stop",
+        "the rows that nobody will ever miss",
+        "a: b",
+        "what?",
+    ],
+)
+def test_a_name_that_says_something_is_not_what_must_be_typed(name: str) -> None:
+    """Whoever types "no" has not agreed, whatever the table is called."""
+    target = replace(PLAN.target, name=name)
+
+    assert shown_name(name) == name
+    assert phrase_for(target, ambiguous=False) == "delete 123456"
+
+
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_name_is_typed_as_it_is(name: str) -> None:
     """Letters of any one alphabet, digits, spaces and underscores are shown and typed."""
