@@ -14,6 +14,8 @@ from losant_mcp.sandbox.store import Store
 from tests.calling import Mode
 from tests.guard.guarding import Guarded, Meddler, guarded_server
 from tests.hostile.planting import Planted, Wire, plant
+from tests.http.conftest import served as served
+from tests.http.conftest import settings as settings
 from tests.served import Sandbox
 
 
