@@ -133,8 +133,12 @@ class Child:
         """After a statement that had to be stopped: replace a child that does not work on."""
         self.worn = True
         if self._process is not None and not self._lock.locked():
-            with suppress(ChildGone, ChildProblem):
+            try:
                 await self.call({"op": "check"}, seconds=CHECK_SECONDS)
+            except ChildGone:
+                pass
+            except ChildProblem:
+                await self.replace()
 
     async def replace(self) -> None:
         """End the child; the next call starts another one, and tables are loaded anew."""

@@ -136,16 +136,31 @@ class Engine:
 
         At most ``rows`` of them and about ``size`` bytes. What it did is rolled back.
         """
-        with self._problems(), self._alarm(seconds, self.interrupt):
-            self._connection.execute("BEGIN TRANSACTION")
+        with self._problems():
             try:
-                for view in views:
-                    self._view(view)
-                return self._answer(sql, {statement.folded(v["name"]) for v in views}, rows, size)
+                with self._alarm(seconds, self.interrupt):
+                    self._connection.execute("BEGIN TRANSACTION")
+                    for view in views:
+                        self._view(view)
+                    names = {statement.folded(view["name"]) for view in views}
+                    return self._answer(sql, names, rows, size)
             finally:
-                # Also ends a result that was not read to its end.
-                self._connection.abort()
+                self._roll_back()
+
+    def _roll_back(self) -> None:
+        """End the transaction. An interrupt that comes so late hits the ROLLBACK itself, and
+        DuckDB then refuses every statement until one goes through.
+        """
+        while True:
+            # Also ends a result that was not read to its end.
+            self._connection.abort()
+            try:
                 self._connection.execute("ROLLBACK")
+            except duckdb.InterruptException:
+                continue
+            except duckdb.TransactionException:  # none is open any more, or none was begun
+                return
+            return
 
     def _view(self, view: Json) -> None:
         source = f"SELECT * FROM memory.main.{quoted(view['table'])}"  # noqa: S608 - quoted
