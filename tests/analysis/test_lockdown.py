@@ -18,8 +18,8 @@ from tests.analysis.conftest import Lab
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-DEADLINE = 1.0
-"""Of ``lab``."""
+SOON = 10.0
+"""Seconds. The deadline of ``lab`` is one; what is not stopped would run for minutes."""
 
 
 async def still_works(lab: Lab) -> None:
@@ -43,7 +43,7 @@ async def test_an_escape_is_refused(sql: str, lab: Lab) -> None:
     started = monotonic()
     with pytest.raises(InvalidRequest) as caught:
         await lab.ask(sql)
-    assert monotonic() - started < DEADLINE + 2
+    assert monotonic() - started < SOON
     assert 20 < len(describe(caught.value)) <= 600
     assert "root:" not in describe(caught.value)
     await still_works(lab)
@@ -61,7 +61,7 @@ async def test_a_bomb_is_defused(sql: str, lab: Lab) -> None:
         answer = await lab.ask(sql)
     except InvalidRequest as refusal:
         error = refusal
-    assert monotonic() - started < DEADLINE + 2
+    assert monotonic() - started < SOON
     if sys.platform == "linux":
         assert resident() - before < 64 * MIB
     assert error is not None or (answer is not None and len(answer.rows) <= 1000)
