@@ -39,9 +39,11 @@ async def test_fifty_callers_at_once_see_only_their_own(
             async with host.client(keys[name], mode) as client:
                 status = await result(client, "get_server_status")
                 assert status["hosting"]["caller"] == f"key-{name}"
-                await result(client, "update_event", eventId=events[number], comment=name)
+                done = await result(client, "update_event", eventId=events[number], comment=name)
+                assert name in json.dumps(done), done
                 event = (await result(client, "get_event", eventId=events[number]))["event"]
-                assert name in json.dumps(event)
+                assert event["id"] == events[number]
+                assert name in json.dumps(event), event
                 found = by_column(await result(client, "list_backups"))
                 backups[name] = [backup["backupId"] for backup in found]
                 again = await result(client, "get_server_status")
