@@ -55,9 +55,8 @@ def read_claims(token: str) -> Claims:
 
 
 def _user(payload: Mapping[str, Any]) -> str:
-    subject = payload.get("sub")
-    is_user = payload.get("subtype") == "user" and isinstance(subject, str)
-    return subject if is_user and _OBJECT_ID.match(subject) else ""
+    subject = payload.get("sub") if payload.get("subtype") == "user" else None
+    return subject if isinstance(subject, str) and _OBJECT_ID.match(subject) else ""
 
 
 def _payload(token: str) -> Mapping[str, Any]:
