@@ -31,6 +31,7 @@ from pydantic import AnyUrl
 from losant_mcp import __version__
 from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query_values import nearest
+from losant_mcp.api.types import is_object_id
 from losant_mcp.claims import read_claims
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import by_number
@@ -48,7 +49,6 @@ from losant_mcp.resources.listing import KEPT_SECONDS
 from losant_mcp.resources.served import Resources
 from losant_mcp.resources.watching import Pause, pause
 from losant_mcp.text import one_line
-from losant_mcp.tools.arguments import is_object_id
 from losant_mcp.tools.call import Services
 from losant_mcp.tools.listing import denied_tables, listed
 from losant_mcp.tools.names import all_tables

@@ -41,7 +41,6 @@ from losant_mcp.api.query_values import (
     TEXT_TESTS,
     VALUE_OPERATORS,
     at_most_100,
-    is_object_id,
     join_path,
     kind_of,
     object_id_or_null,
@@ -54,7 +53,7 @@ from losant_mcp.api.query_values import (
 # Part of the grammar for its readers, wherever it is written down.
 from losant_mcp.api.query_values import MAX_ITEMS as MAX_ITEMS
 from losant_mcp.api.query_values import nearest as nearest
-from losant_mcp.api.types import KEY, JsonObject, RequestRoot, is_unicode
+from losant_mcp.api.types import KEY, JsonObject, RequestRoot, is_object_id, is_unicode
 from losant_mcp.errors import InvalidQuery
 
 Kind = Literal["value", "id", "tags"]

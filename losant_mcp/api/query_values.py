@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import math
-import re
 from collections.abc import Collection, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from losant_mcp.api.query_tree import Comparison, TextTest
-from losant_mcp.api.types import OBJECT_ID, Scalar, is_unicode
+from losant_mcp.api.types import Scalar, is_object_id, is_unicode
 from losant_mcp.errors import InvalidQuery
 
 COMPARISONS: tuple[Comparison, ...] = ("$eq", "$ne", "$gt", "$lt", "$gte", "$lte")
@@ -19,8 +18,6 @@ VALUE_OPERATORS = (*COMPARISONS, *TEXT_TESTS, "$ci", *SETS)
 ID_OPERATORS = (*COMPARISONS, *SETS)
 
 MAX_ITEMS = 100
-
-_object_id = re.compile(OBJECT_ID[:-1] + r"\Z")
 
 
 def scalar(raw: object, path: str) -> Scalar:
@@ -62,11 +59,6 @@ def value_set(raw: object, path: str) -> tuple[str | int | float | bool, ...]:
             raise InvalidQuery(f"{path}[{i}]", "null is not allowed in a set", hint=hint)
         values.append(value)
     return tuple(values)
-
-
-def is_object_id(raw: object) -> TypeGuard[str]:
-    """Whether it is a string of 24 hexadecimal characters."""
-    return isinstance(raw, str) and _object_id.match(raw) is not None
 
 
 def object_id_or_null(raw: object, path: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeGuard, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -56,7 +56,13 @@ JsonObject = dict[str, Any]  # any JSON object; its values are checked elsewhere
 MAX_JSON_DEPTH = 100
 """How deep free-form JSON may nest, as in MongoDB; serialisers give up a little further down."""
 
+_object_id = re.compile(OBJECT_ID[:-1] + r"\Z")
 _lone_surrogate = re.compile("[\ud800-\udfff]")
+
+
+def is_object_id(raw: object) -> TypeGuard[str]:
+    """Whether it is a string of 24 hexadecimal characters."""
+    return isinstance(raw, str) and _object_id.match(raw) is not None
 
 
 def is_unicode(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from losant_mcp.api.endpoint import Endpoint, Param
-from losant_mcp.api.types import OBJECT_ID
+from losant_mcp.api.types import is_object_id
 from losant_mcp.errors import ConfigurationError, InvalidRequest
 
 MAX_URL = 8192
@@ -18,8 +18,6 @@ MAX_URL = 8192
 
 # Links and embedded objects would only make answers larger. The official MCP server does so, too.
 _LEAN = (("_actions", "false"), ("_links", "false"), ("_embedded", "false"))
-
-_object_id = re.compile(OBJECT_ID[:-1] + r"\Z")
 
 
 def checked_base_url(url: str, *, any_scheme: bool = False) -> str:
@@ -93,7 +91,7 @@ def url_of(
 
 
 def _checked_id(endpoint: Endpoint, name: str, value: str) -> str:
-    if not _object_id.match(value):
+    if not is_object_id(value):
         raise InvalidRequest(f"{endpoint.id}: {name} must be an id of 24 hexadecimal characters.")
     return value
 

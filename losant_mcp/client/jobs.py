@@ -7,7 +7,6 @@ more than one log, nothing is guessed: the caller gets all of them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 
 from losant_mcp.api.lookup import JOB_ENDED, JobLog
-from losant_mcp.api.types import OBJECT_ID, JobEnqueued
+from losant_mcp.api.types import JobEnqueued, is_object_id
 from losant_mcp.client.lookup import LookupMethods
 from losant_mcp.errors import Forbidden, JobFailed, LosantMcpError, NotFound
 from losant_mcp.text import one_line
@@ -29,8 +28,6 @@ NEWEST = 100
 _SLACK = timedelta(seconds=2)
 """Losant's clock is known from the Date header, which is cut to whole seconds."""
 _UNKNOWN_START = timedelta(seconds=30)
-
-_object_id = re.compile(OBJECT_ID[:-1] + r"\Z")
 
 OnProgress = Callable[[JobLog], Awaitable[None]]
 
@@ -130,7 +127,7 @@ class _Search:
     logId: str | None = None
 
     def __post_init__(self) -> None:
-        if _object_id.match(self.jobId):
+        if is_object_id(self.jobId):
             self.logId = self.jobId
 
     async def look(self) -> list[JobLog]:

@@ -35,7 +35,7 @@ from losant_mcp.errors import (
     ServerError,
     Unauthorized,
 )
-from losant_mcp.text import one_line
+from losant_mcp.text import one_line, quoted
 
 MAX_DETAIL = 200
 
@@ -179,7 +179,7 @@ def from_status(
         )
     kind, detail = _losant_says(response, redact)
     failed = f"{endpoint.id} failed{_tried(tries)}"
-    quote = f' Losant says: "{detail}"' if detail else ""
+    quote = f" Losant says: {quoted(detail, MAX_DETAIL)}" if detail else ""
     if status == 429:
         return about(
             RateLimited(

@@ -25,7 +25,7 @@ from mcp.types import (
 from losant_mcp import guides
 from losant_mcp.api.endpoints import DATA_TABLE_GET
 from losant_mcp.api.events import LEVELS, STATES
-from losant_mcp.api.query_values import is_object_id
+from losant_mcp.api.types import is_object_id
 from losant_mcp.completions import loading
 from losant_mcp.completions.choices import MOST_CHARACTERS, Known, words
 from losant_mcp.completions.kinds import Kind, kind_in, kind_of

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mcp.types import Completion
 
-from losant_mcp.api.query_values import is_object_id
+from losant_mcp.api.types import is_object_id
 from losant_mcp.text import one_line
 
 MOST = 100

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from losant_mcp.api.types import is_object_id
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
@@ -33,7 +34,6 @@ from losant_mcp.hosting.metrics import CONTENT_TYPE, Metrics
 from losant_mcp.hosting.tenants import Tenants
 from losant_mcp.observer import Observer
 from losant_mcp.policy import Policy
-from losant_mcp.tools.arguments import is_object_id
 from losant_mcp.tools.listing import denied_tables
 
 END_SECONDS = 20.0

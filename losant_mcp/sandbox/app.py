@@ -6,7 +6,6 @@ then the handler, alone in a transaction that is rolled back where it raises.
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -29,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from losant_mcp.api.body import parse_body
 from losant_mcp.api.endpoint import Effect, Endpoint
 from losant_mcp.api.endpoints import ENDPOINTS
-from losant_mcp.api.types import OBJECT_ID
+from losant_mcp.api.types import is_object_id
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.sandbox import data, events, exports, jobs, lookup, rows, tables
 from losant_mcp.sandbox.call import Call, Handler, Problem, invalid, not_found
@@ -53,7 +52,6 @@ HANDLERS: Mapping[str, Handler] = {
     **jobs.HANDLERS,
 }
 
-_object_id = re.compile(OBJECT_ID)
 _JSON = [(b"content-type", b"application/json; charset=utf-8")]
 
 
@@ -144,7 +142,7 @@ class _Operation:
             token = authenticate(store, db, authorization)
             authorize(db, token, endpoint, path)
         for name, value in path.items():
-            if not _object_id.match(value):
+            if not is_object_id(value):
                 # Whether a malformed id is a 400 or a 404 is not documented.
                 raise not_found(name.removesuffix("Id"))
         params = parse_parameters(endpoint, scope["query_string"].decode("latin-1"))

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import heapq
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,7 +39,7 @@ from losant_mcp.api.query_tree import (
     TagText,
     Text,
 )
-from losant_mcp.api.types import OBJECT_ID, Scalar
+from losant_mcp.api.types import Scalar, is_object_id
 from losant_mcp.sandbox.call import invalid
 
 FieldType = Literal["string", "number", "boolean", "time", "rank", "id"]
@@ -130,7 +129,7 @@ class _In:
     def sql(self, *, negated: bool) -> _Sql:
         if self.field.type == "id":
             # Ids are safe to write out, and there may be more of them than SQLite has variables.
-            ids = [v for v in self.values if isinstance(v, str) and _object_id.fullmatch(v)]
+            ids = [v for v in self.values if is_object_id(v)]
             others = tuple(v for v in self.values if v not in set(ids))
             places = [*(f"'{v}'" for v in ids), *("?" * len(others))]
         else:
@@ -141,7 +140,6 @@ class _In:
 
 
 _Condition = _Sql | _In | bool
-_object_id = re.compile(OBJECT_ID)
 
 
 def _condition(node: Node, fields: Fields, *, negated: bool) -> _Condition:
@@ -248,7 +246,7 @@ def _bound(field: Field, value: Scalar) -> Bound | None:
         if kind == "rank":
             return field.ranks.index(value) if value in field.ranks else None
         if kind == "id":
-            return value.lower() if _object_id.fullmatch(value) else value
+            return value.lower() if is_object_id(value) else value
         return value if kind == "string" else None
     if value is not None and kind in ("number", "time"):
         return number(value)

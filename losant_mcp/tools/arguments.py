@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from losant_mcp.api.body import parse_body
 from losant_mcp.api.query import Subject
 from losant_mcp.api.query_values import nearest
+from losant_mcp.api.types import is_object_id
 from losant_mcp.errors import InvalidQuery, InvalidRequest
 from losant_mcp.text import one_line
 
@@ -90,7 +91,6 @@ FINDERS: Mapping[RefKind, str] = {
 
 MAX_NAME = 255
 
-_object_id = re.compile(r"[A-Fa-f0-9]{24}\Z")
 _no_id = re.compile(r"(.)\1{23}|(0?123456789){1,3}.*|(abcdef|deadbeef).*", re.IGNORECASE)
 _placeholder = re.compile(
     r"[<{\[].*|.*[>}\]]|(your|my|the|some|example|sample|test)?[-_ ]*"
@@ -98,11 +98,6 @@ _placeholder = re.compile(
     r"|x{3,}|\.{2,}|\?+|null|none|undefined|n/?a|todo|placeholder|string|abc123.*",
     re.IGNORECASE,
 )
-
-
-def is_object_id(value: str) -> bool:
-    """Whether the value has the form of an id."""
-    return _object_id.match(value) is not None
 
 
 def check_reference(name: str, value: str, kind: RefKind) -> None:

@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from losant_mcp.api.lookup import JobLog
-from losant_mcp.api.types import JobEnqueued
+from losant_mcp.api.types import JobEnqueued, is_object_id
 from losant_mcp.client.jobs import UnclearJob, follow_job
 from losant_mcp.errors import JobFailed, LosantMcpError
 from losant_mcp.tools import results
-from losant_mcp.tools.arguments import is_object_id
 from losant_mcp.tools.call import Call
 
 

@@ -14,11 +14,11 @@ from typing import TypeVar
 from losant_mcp.api.lookup import Device
 from losant_mcp.api.query_values import nearest
 from losant_mcp.api.tables import DataTable
+from losant_mcp.api.types import is_object_id
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import PAGE_SIZE, by_number
 from losant_mcp.errors import UnknownName
 from losant_mcp.text import one_line
-from losant_mcp.tools.arguments import is_object_id
 
 Named = TypeVar("Named", DataTable, Device)
 
