@@ -146,7 +146,8 @@ class Hosting:
             held.push_async_callback(self._client.aclose)
             await held.enter_async_context(self.tenants)
             if self.desk is not None:
-                await held.enter_async_context(self.desk.opened(self.tenants.shared_store))
+                shared = self.tenants.shared
+                await held.enter_async_context(self.desk.opened(shared.store if shared else None))
             self._held = held.pop_all()
         return self
 

@@ -34,7 +34,6 @@ from losant_mcp.errors import LosantMcpError
 from losant_mcp.guard.assembly import MakePage
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.guard.shared_state import SharedState, shared_state
-from losant_mcp.guard.store import StateStore
 from losant_mcp.hosting.callers import Caller, Callers, Connect
 from losant_mcp.hosting.workbench import SharedWorkbench
 from losant_mcp.server import LosantServer, build_server
@@ -138,12 +137,8 @@ class Tenants:
         finally:
             with anyio.CancelScope(shield=True):
                 await self._workbench.aclose()
-                await self._held.aclose()
-
-    @property
-    def shared_store(self) -> StateStore | None:
-        """The store that replicas share; None where each process has its own."""
-        return self._shared.store if self._shared else None
+            # Not in there: it holds scopes of its own, which end in the order of their beginning.
+            await self._held.aclose()
 
     @property
     def shared(self) -> SharedState | None:
