@@ -148,7 +148,7 @@ class HostedApprovals:
             return None
         if path == LOGOUT:
             await self._logins.close(request)
-            return answer(status=303, location=LIST)
+            return self._logins.give(answer(status=303, location=LIST), None)
         return await self._decide(visit, plan_id, form)
 
     async def _log_in(self, request: Request, form: Mapping[str, str]) -> Response:

@@ -142,11 +142,12 @@ class Logins:
             await self._store.forget(_session(session))
             await self._store.forget(_seen(session))
 
-    def give(self, response: Response, visit: Visit) -> Response:
-        """The response, with the session as a cookie."""
+    def give(self, response: Response, visit: Visit | None) -> Response:
+        """The response, with the session as a cookie; without a visit, the browser forgets it."""
         response.set_cookie(
             self._cookie,
-            visit.session,
+            visit.session if visit else "",
+            max_age=None if visit else 0,
             path="/",
             secure=self._is_secure,
             httponly=True,
