@@ -18,6 +18,10 @@ import pytest
 MIB = 1024 * 1024
 _GONE = (FileNotFoundError, ProcessLookupError)
 
+TIDY_ALLOCATOR = {"MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": str(MIB // 8)}
+"""The environment of a server that is watched. glibc otherwise keeps an arena for each thread, and
+what was freed in them for later: 30 MiB here, which says nothing about what the server keeps."""
+
 linux_only = pytest.mark.skipif(
     sys.platform != "linux", reason="what a process holds is read from /proc, which Linux has"
 )

@@ -29,6 +29,29 @@ CHILDREN_SLACK = 40.0
 
 END_SECONDS = 30.0
 
+READS = frozenset(
+    (name, "done")
+    for name in (
+        *("list_events", "get_event", "get_most_severe_event", "summarize_events"),
+        *("list_data_tables", "get_data_table", "list_rows", "get_row", "query_rows"),
+        *("list_devices", "get_device", "query_time_series", "query_last_values", "list_jobs"),
+        *("query_sql", "profile_data_table", "render_chart", "get_server_status", "read_guide"),
+        *("resources/list", "resources/read", "prompts/get", "complete", "subscribe"),
+    )
+)
+WRITES = frozenset(
+    {
+        *((name, "done") for name in ("create_event", "update_event", "create_data_table")),
+        *((name, "done") for name in ("insert_rows", "update_row", "list_backups")),
+        *((name, "agree") for name in ("delete_row", "delete_rows", "delete_data_table")),
+        ("restore_backup", "agree"),
+        *(("delete_rows", end) for end in ("decline", "cancel", "left")),
+        *((name, "given up") for name in ("query_sql", "summarize_events")),
+        *((name, "refused") for name in ("query_sql", "list_events", "unknown tool")),
+    }
+)
+"""What a long soak has seen at least once; of a short one that goes well, all ``READS``."""
+
 
 def check_bounds(seen: Seen, *, children: int, files: int) -> None:
     """At no moment there were more processes, threads or files than the limits say."""

@@ -7,8 +7,9 @@ that anybody does may bring a trace of the machinery to light.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import cycle
 from random import Random
 from typing import Any, Literal
 
@@ -21,6 +22,8 @@ from tests.calling import JsonObject, Mode, check_error, content, text_of
 from tests.guard.meddling import agree
 
 Reply = Literal["agree", "decline", "cancel", "leave"]
+
+REPLIES: tuple[Reply, ...] = ("agree", "agree", "cancel", "leave", "decline")
 
 ENDS: dict[Reply, frozenset[str]] = {
     "agree": frozenset({"done"}),
@@ -45,9 +48,9 @@ class Tally:
         """All of them."""
         return self.ends.total()
 
-    def never(self, end: str, *names: str) -> set[str]:
-        """Those that never ended so."""
-        return {name for name in names if not self.ends[name, end]}
+    def never(self, ends: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of these ends that nothing came to."""
+        return {end for end in ends if not self.ends[end]}
 
 
 @dataclass
@@ -58,6 +61,8 @@ class Person:
     mode: Mode
     tally: Tally
     shaken: Callable[[], bool] = lambda: False
+    replies: Iterator[Reply] = field(default_factory=lambda: cycle(REPLIES))
+    """How they answer where they may well think twice."""
     reply: Reply = "agree"
     """How they answer the next question."""
     client: Client = field(init=False)
