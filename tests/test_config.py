@@ -13,9 +13,9 @@ from losant_mcp.config import (
     Settings,
     Toolset,
     is_protected,
-    load_settings,
     variable,
 )
+from losant_mcp.config.loading import load_settings
 from losant_mcp.errors import ConfigurationError, describe
 
 TOKEN = "eyJ0.aGVsbG8.secret-token"

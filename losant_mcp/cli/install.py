@@ -26,7 +26,7 @@ from losant_mcp.cli.options import (
     takes_settings,
 )
 from losant_mcp.cli.terminal import end, require_person
-from losant_mcp.config import load_settings
+from losant_mcp.config.loading import load_settings
 from losant_mcp.errors import ConfigurationError
 
 

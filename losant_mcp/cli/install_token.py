@@ -11,7 +11,7 @@ import platformdirs
 from losant_mcp.cli.install_clients import TOKEN
 from losant_mcp.cli.options import read_env_file
 from losant_mcp.cli.terminal import hidden, require_person
-from losant_mcp.config import load_settings
+from losant_mcp.config.loading import load_settings
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.durable import exposure, make_folder, write_whole
 

@@ -18,7 +18,8 @@ from dotenv.parser import parse_stream
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from losant_mcp.config import Settings, load_settings, variable
+from losant_mcp.config import Settings, variable
+from losant_mcp.config.loading import load_settings
 from losant_mcp.errors import ConfigurationError
 
 SANDBOX_SETS = ("api_token", "api_url", "application_id")
