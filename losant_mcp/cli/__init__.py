@@ -28,7 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "sandbox": "Serve the embedded sandbox's HTTP API alone.",
     "call": "Call one tool and print its result.",
     "check": "Check settings, token and connection.",
-    "install": "Install the server in Claude Desktop, Claude Code, VS Code or Cursor.",
+    "install": "Install it in Claude Desktop, Claude Code, VS Code or Cursor.",
     "approve": "Decide what an assistant asks for: approve or decline.",
     "backups": "List, show, restore and prune backups.",
     "audit": "Show the audit trail, or verify that it is whole.",

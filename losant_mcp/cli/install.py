@@ -60,7 +60,7 @@ def install(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Install the server in Claude Desktop, Claude Code, VS Code or Cursor.
+    """Install it in Claude Desktop, Claude Code, VS Code or Cursor.
 
     CLIENT is claude-desktop, claude-code, vscode or cursor. The change of its configuration
     file is shown, and written once you agree; the old file is kept beside it. Settings that are
