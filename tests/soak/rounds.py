@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from random import Random
 
 import anyio
-import pytest
 
 from tests.soak.holding import Held, Watched
 from tests.soak.stories import READING, Story
@@ -45,15 +44,13 @@ class Length:
             number += 1
 
 
-def lengths(share: float) -> pytest.MarkDecorator:
-    """Parametrizes a test by ``length``: one round in the day, its share of the time at night."""
-    return pytest.mark.parametrize(
-        "length",
-        [
-            pytest.param(Length(1), id="brief"),
-            pytest.param(Length(12, SECONDS * share), id="long", marks=pytest.mark.nightly),
-        ],
-    )
+BRIEF = Length(1)
+"""In every run, so that what soaks cannot rot."""
+
+
+def long(share: float) -> Length:
+    """A share of the long soak, at night."""
+    return Length(12, SECONDS * share)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,11 +31,15 @@ from tests.soak.judging import (
     family,
     table,
 )
-from tests.soak.rounds import Length, lengths, soak
-from tests.soak.stories import Story
+from tests.soak.rounds import BRIEF, STORIES, Length, long, soak
+from tests.soak.stories import Story, browse_tables, err, triage_events
+from tests.soak.stories_tables import keep_a_table, watch_a_table
 
 # What the earlier version has is deprecated, and still what its clients use.
 pytestmark = [linux_only, pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")]
+
+IN_BRIEF: tuple[Story, ...] = (triage_events, browse_tables, err, keep_a_table, watch_a_table)
+"""What the day's run can afford beside the same server over stdio, which does it all."""
 
 MOST_CHILDREN = 8 + 2
 """As many workbenches as there may be questions at a time, and two charts."""
@@ -76,9 +80,15 @@ def _serving(sandbox: Sandbox, folder: Path) -> Iterator[tuple[subprocess.Popen[
                 server.kill()
 
 
-@lengths(0.5)
+@pytest.mark.parametrize(
+    ("length", "stories"),
+    [
+        pytest.param(BRIEF, IN_BRIEF, id="brief"),
+        pytest.param(long(0.5), STORIES, id="long", marks=pytest.mark.nightly),
+    ],
+)
 async def test_a_hosted_server_keeps_nothing(
-    sandbox: Sandbox, tmp_path: Path, length: Length
+    sandbox: Sandbox, tmp_path: Path, length: Length, stories: Sequence[Story]
 ) -> None:
     """Callers, clients, sessions and failures come and go; nothing of them stays."""
     keys = KeyFile(tmp_path / "keys.json")
@@ -92,7 +102,9 @@ async def test_a_hosted_server_keeps_nothing(
                 await callers.vanish(story)
             await callers.visit(story)
 
-        seen = await soak(callers.chance, length, visits, watched, before=callers.prepare)
+        seen = await soak(
+            callers.chance, length, visits, watched, stories=stories, before=callers.prepare
+        )
         processes = family(watched)
         server.terminate()
         assert await anyio.to_thread.run_sync(server.wait, END_SECONDS) == 0

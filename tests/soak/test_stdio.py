@@ -25,7 +25,7 @@ from tests.soak.judging import (
     table,
 )
 from tests.soak.person import Failed, Person, Tally
-from tests.soak.rounds import Length, lengths, soak
+from tests.soak.rounds import BRIEF, Length, long, soak
 from tests.soak.stories import Story
 
 # What the earlier version has is deprecated, and still what its clients use.
@@ -36,7 +36,14 @@ MOST_CHILDREN = 1 + 2
 MOST_FILES = 48
 
 
-@lengths(0.25)
+@pytest.mark.parametrize(
+    ("mode", "length"),
+    [
+        pytest.param("auto", BRIEF, id="brief"),
+        pytest.param("auto", long(0.25), id="2026", marks=pytest.mark.nightly),
+        pytest.param("legacy", long(0.25), id="2025", marks=pytest.mark.nightly),
+    ],
+)
 async def test_a_server_over_stdio_keeps_nothing(
     tmp_path: Path, mode: Mode, length: Length
 ) -> None:
