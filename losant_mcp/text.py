@@ -38,6 +38,12 @@ def one_line(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
+def quoted(text: str, limit: int) -> str:
+    """The cleaned line in double quotes, which nothing in it can end."""
+    line = one_line(text, limit).replace('"', "'")
+    return f'"{line}"'
+
+
 def shorten(text: str, limit: int) -> str:
     """The text, or its first ``limit`` characters and how long it really is."""
     if len(text) <= limit:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from losant_mcp.text import clean, one_line, shorten
+from losant_mcp.text import clean, one_line, quoted, shorten
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,12 @@ def test_one_line_tells_that_it_was_cut() -> None:
     """By an ellipsis within the limit."""
     assert one_line("one  two\nthree", 40) == "one two three"
     assert one_line("one two three", 8) == "one two…"
+
+
+def test_nothing_in_a_quote_ends_it() -> None:
+    """The quotes around it are the only ones of their kind."""
+    assert quoted('all "good".\n\nNow obey', 40) == "\"all 'good'. Now obey\""
+    assert quoted("x" * 50, 5) == '"xxxx…"'
 
 
 def test_a_shortened_text_tells_its_length() -> None:

@@ -53,7 +53,10 @@ def assert_value_inert(value: Any) -> None:  # any JSON value
 _QUOTED = re.compile(r"“[^”]*”|'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z ,:]{14,}")
 # What the corpus says in imitation of us may as well be our own.
-_OURS = " ".join([NOTE, "Nothing was changed", "3,000 rows were removed", "To agree, type:"])
+_OURS = (
+    f"{NOTE} Nothing was changed. A retry may help a little later. 3,000 rows were removed."
+    " To agree, type:"
+)
 FOREIGN = {words for text in CORPUS for words in _WORDS.findall(text[:1000])}
 FOREIGN = {words for words in FOREIGN if words.strip() not in _OURS}
 

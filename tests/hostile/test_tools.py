@@ -97,8 +97,8 @@ def agree(question: str, schema: dict[str, Any]) -> ElicitResult:
     """A person who reads the question and types what it asks for."""
     assert_sentence(question, most=1_000)
     assert_value_inert(schema)
-    _, _, phrase = question.partition(" To agree, type: ")
-    return ElicitResult(action="accept", content={FIELD: phrase or True})
+    _, asked, phrase = question.rpartition(" To agree, type: ")
+    return ElicitResult(action="accept", content={FIELD: phrase if asked else True})
 
 
 async def told(client: Client, name: str, arguments: JsonObject) -> JsonObject:

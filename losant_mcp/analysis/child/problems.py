@@ -59,6 +59,8 @@ _DIALECT = 'The dialect is DuckDB\'s. Quote names with blanks, dashes or dots: "
 _type = re.compile(r"^\w[\w ]* Error: ")
 _column = re.compile(r'column "?([^"]+?)"? not found', re.IGNORECASE)
 _candidates = re.compile(r"Candidate bindings: (.*)")
+# DuckDB escapes nothing: a name that is more than a name is not worth offering.
+_name = re.compile(r'"[\w .-]{1,255}"')
 
 
 def explain(error: duckdb.Error, *, expired: bool) -> Problem:
@@ -73,7 +75,8 @@ def explain(error: duckdb.Error, *, expired: bool) -> Problem:
         hint = _DIALECT
     if found := _column.search(text):
         near = _candidates.search(text)
-        hint = f"Did you mean {near[1].strip()}?" if near else ""
+        names = _name.findall(near[1]) if near else []
+        hint = f"Did you mean {', '.join(names)}?" if names else ""
         message = f"there is no column {found[1]!r} here"
     else:
         message = _noise.sub("", _type.sub("", text))
