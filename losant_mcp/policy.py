@@ -70,6 +70,10 @@ class Permit:
 
 
 ALLOWED = Allowed()
+DENIED = Refusal(
+    "this data table is on the list of tables that are never touched",
+    "A person can take it out of LOSANT_MCP_DENY and restart.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +162,11 @@ class Policy:
                 "A person can add it to the caller's key.",
             )
         table = path_params.get("dataTableId")
-        if table is not None and table.lower() in {denied.lower() for denied in self.denied_tables}:
-            return Refusal(
-                "this data table is on the list of tables that are never touched",
-                "A person can take it out of LOSANT_MCP_DENY and restart.",
-            )
-        return None
+        return DENIED if table is not None and self.denies(table) else None
+
+    def denies(self, table_id: str) -> bool:
+        """Whether this data table is never touched."""
+        return table_id.lower() in {denied.lower() for denied in self.denied_tables}
 
     def _check_egress(
         self, endpoint: Endpoint, params: Mapping[str, Any], body: Any

@@ -100,9 +100,8 @@ class Listing:
             yield self._entry(spec, name, it.title, it.description, {"name": name})
 
     def _tables(self, spec: ResourceSpec, found: list[DataTable]) -> Iterator[Resource]:
-        denied = {table.lower() for table in self._services.client.policy.denied_tables}
         for table in found:
-            if table.id.lower() in denied:
+            if self._services.client.policy.denies(table.id):
                 continue
             name = one_line(table.name, _CHARACTERS) or table.id
             about = one_line(table.description or "", _CHARACTERS)

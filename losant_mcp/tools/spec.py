@@ -24,6 +24,7 @@ from losant_mcp.api.endpoint import Effect, Endpoint
 from losant_mcp.api.endpoints import DATA_TABLES_GET, DEVICES_GET
 from losant_mcp.config import Toolset
 from losant_mcp.errors import InvalidRequest, LosantMcpError, Refused, describe
+from losant_mcp.policy import DENIED
 from losant_mcp.tools import names
 from losant_mcp.tools.arguments import (
     Marker,
@@ -301,11 +302,8 @@ class TypedTool(Tool):
     async def _refer(call: Call, given: Any, mark: Ref, values: dict[str, Any]) -> Any:
         if mark.kind == "table":
             table = await names.table_id(call.client, values["applicationId"], given)
-            if table.lower() in {denied.lower() for denied in call.client.policy.denied_tables}:
-                raise Refused(
-                    "This data table is on the list of tables that are never touched.",
-                    hint="A person can take it out of LOSANT_MCP_DENY and restart.",
-                )
+            if call.client.policy.denies(table):
+                raise Refused(f"dataTableId is refused: {DENIED.reason}.", hint=DENIED.how_to_allow)
             return table
         if mark.kind == "device" and isinstance(given, list):
             return await names.device_ids(call.client, values["applicationId"], given)

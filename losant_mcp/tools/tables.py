@@ -107,7 +107,7 @@ async def list_data_tables(
 
 def _line(call: Call, table: DataTable) -> dict[str, Any]:
     facts = table.to_json()
-    if table.id.lower() in {denied.lower() for denied in call.client.policy.denied_tables}:
+    if call.client.policy.denies(table.id):
         # Named, so that who looks for it learns why no tool will touch it, and told no more.
         return {k: facts.get(k) for k in ("id", "name")} | {"description": DENIED}
     return {**facts, "columns": _columns(table)}
