@@ -53,7 +53,7 @@ class Callers:
     async def prepare(self, number: int) -> None:
         """In with the newcomer, out with the last one; Losant fails in every other round."""
         await anyio.to_thread.run_sync(self.change_keys, number)
-        self.is_shaken = number % 2 == 0
+        self.is_shaken = number % 2 == 1
         faults = self.chance.sample(FAULTS, 5) if self.is_shaken else []
         await anyio.to_thread.run_sync(self.sandbox.set_faults, *faults)
 

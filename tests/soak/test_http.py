@@ -31,7 +31,8 @@ from tests.soak.judging import (
     family,
     table,
 )
-from tests.soak.rounds import BRIEF, STORIES, Length, long, soak
+from tests.soak.keeping import check_state
+from tests.soak.rounds import STORIES, Length, long, soak
 from tests.soak.stories import Story, browse_tables, err, triage_events
 from tests.soak.stories_tables import keep_a_table, watch_a_table
 
@@ -83,7 +84,7 @@ def _serving(sandbox: Sandbox, folder: Path) -> Iterator[tuple[subprocess.Popen[
 @pytest.mark.parametrize(
     ("length", "stories"),
     [
-        pytest.param(BRIEF, IN_BRIEF, id="brief"),
+        pytest.param(Length(2), IN_BRIEF, id="brief"),
         pytest.param(long(0.5), STORIES, id="long", marks=pytest.mark.nightly),
     ],
 )
@@ -111,6 +112,7 @@ async def test_a_hosted_server_keeps_nothing(
     print(table(seen, callers.tally))  # noqa: T201 - the figures, for whoever runs it by hand
     await check_gone(processes, watched.temporary)
     check_log(tmp_path / "log")
+    check_state(watched.state, callers.tally)
     check_bounds(seen, children=MOST_CHILDREN, files=MOST_FILES)
     if length.seconds:
         assert not callers.tally.never(READS | WRITES)
