@@ -17,7 +17,7 @@ from losant_mcp.api.lookup import JOB_ENDED, JobLog
 from losant_mcp.api.types import JobEnqueued, is_object_id
 from losant_mcp.client.lookup import LookupMethods
 from losant_mcp.errors import Forbidden, JobFailed, LosantMcpError, NotFound
-from losant_mcp.text import one_line
+from losant_mcp.text import one_line, quoted
 
 FIRST_WAIT = 0.2
 LONGEST_WAIT = 5.0
@@ -166,7 +166,7 @@ def _ended(client: LookupMethods, jobId: str, found: list[JobLog]) -> JobLog | U
         log = found[0]
         error = log.error or {}
         said = client.redact(f"{error.get('message') or error.get('name') or ''}")
-        quote = f' Losant says: "{one_line(said, 200)}"' if said else ""
+        quote = f" Losant says: {quoted(said, 200)}" if said else ""
         raise _failed(f"{_called(log)} ended as {log.status}.{quote}", str(log.status))
     if len(found) == 1:
         return found[0]
