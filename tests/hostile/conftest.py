@@ -15,6 +15,7 @@ from tests.calling import Mode
 from tests.cli.conftest import run as run
 from tests.guard.guarding import Guarded, Meddler, guarded_server
 from tests.hostile.planting import Planted, Wire, plant
+from tests.http.conftest import browser as browser
 from tests.http.conftest import served as served
 from tests.http.conftest import settings as settings
 from tests.served import Sandbox

@@ -6,12 +6,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+from playwright.async_api import Browser
 
 from losant_mcp.guard.plans import Plan, Target
 from losant_mcp.guard.wording import phrase_for, question
-from tests.hostile.corpus import CATEGORIES
+from tests.hostile.corpus import CATEGORIES, DIRECTION, MARKUP, SHAPE
 from tests.hostile.inertness import FOREIGN, assert_inert, assert_sentence
 from tests.http.asked import TABLE, truncation
+from tests.http.chromium import needs_chromium, opened, window
 from tests.http.conftest import Served
 
 VOID = {"meta", "link", "input", "br", "path", "img"}
@@ -107,3 +109,22 @@ def test_a_form_asks_in_our_words(category: str) -> None:
         assert begins == harmless.partition("\u201c")[0]
         if plan.phrase != text:
             assert ends == harmless.rpartition("\u201d")[2]
+
+
+@needs_chromium
+@pytest.mark.xdist_group("chromium")
+async def test_a_browser_runs_and_fetches_nothing(served: Served, browser: Browser) -> None:
+    """Of markup, scripts and styles in every place, a real browser makes text."""
+    plan, file = await served.asked(_plan((*MARKUP, *DIRECTION, *SHAPE)), MARKUP[0])
+    asked_for: list[str] = []
+    dialogs: list[str] = []
+    async with window(browser) as page:
+        page.on("request", lambda request: asked_for.append(request.url))
+        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        await opened(page, file, plan)
+        await page.get_by_role("heading", name="Your decision").wait_for()
+        assert await page.locator("script, img, iframe, base, object, embed").count() == 0
+    assert dialogs == []
+    assert asked_for
+    assert all(url.startswith(("file:", f"http://{served.page.host}/")) for url in asked_for)
+    assert await served.status(plan) == "pending"
