@@ -57,7 +57,7 @@ class Replica:
     command: list[str]
     settings: dict[str, str]
     log: Path
-    port: int = 0
+    port: int
     process: subprocess.Popen[str] | None = None
 
     @property
@@ -66,7 +66,7 @@ class Replica:
         return f"http://127.0.0.1:{self.port}"
 
     def begin(self) -> None:
-        """Start the process, at the port that it had before, if any."""
+        """Start the process."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [*self.command, "--http", f"127.0.0.1:{self.port}"],
@@ -87,8 +87,7 @@ class Replica:
         late.start()
         line = process.stdout.readline()
         late.cancel()
-        assert line, self.log.read_text()
-        self.port = int(json.loads(line)["url"].removesuffix("/mcp").rpartition(":")[2])
+        assert json.loads(line or "{}") == {"url": f"{self.url}/mcp"}, self.log.read_text()
 
     def end(self, with_signal: int = signal.SIGTERM) -> int:
         """Send the signal and wait for the end; the exit code."""
@@ -156,7 +155,10 @@ def running_fleet(
     }
     replicas = [
         Replica(
-            command, {**shared, "LOSANT_MCP_STATE_DIR": str(folder / name)}, folder / f"{name}.log"
+            command,
+            {**shared, "LOSANT_MCP_STATE_DIR": str(folder / name)},
+            folder / f"{name}.log",
+            redis.free_port(),
         )
         for name in ("one", "two")
     ]
