@@ -121,7 +121,7 @@ class Door:
                 whole = await read_body(receive, headers.get("content-length"), MOST_BODY)
                 async with self._tenants.of(caller) as tenant:
                     limit = tenant.stream() if is_stream else _at_most(self._seconds)
-                    with limit:
+                    with limit, answer.once_whole():
                         await tenant(_marked(scope, answer), whole, answer)
                     await answer.finish()
         except NoPlace:
@@ -160,6 +160,8 @@ class _Answer:
         self._is_whole = False
 
     async def __call__(self, message: Message) -> None:
+        if self._is_whole:
+            return  # see once_whole
         if message["type"] == "http.response.start":
             self.is_begun = True
             headers = MutableHeaders(raw=message.setdefault("headers", []))
@@ -172,6 +174,19 @@ class _Answer:
         elif message["type"] == "http.response.body":
             self._is_whole = not message.get("more_body", False)
         await self._send(message)
+
+    @contextmanager
+    def once_whole(self) -> Iterator[None]:
+        """Let nothing come after the answer.
+
+        A session that its client ends at the same moment is closed when the SDK, which has said
+        that it takes a notification, hands it on; it would then answer a second time, and fail.
+        """
+        try:
+            yield
+        except anyio.ClosedResourceError:
+            if not self._is_whole:
+                raise
 
     async def finish(self) -> None:
         """End an answer that was cut short, so that its client sees an end and not a fault."""
