@@ -47,10 +47,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "resources": _BELOW_TOOLS | {"tools"},
     "prompts": _BELOW_TOOLS | {"tools", "resources"},
     "completions": _BELOW_TOOLS | {"tools"},
-    # The composition root and the command line also start the sandbox.
-    "server": _BELOW_SERVER | {"sandbox"},
+    "server": _BELOW_SERVER,
     "http": _BELOW_SERVER | {"server"},
     "hosting": _BELOW_SERVER | {"server", "http"},
+    # The command line also starts the sandbox.
     "cli": _BELOW_SERVER | {"server", "http", "hosting", "sandbox"},
     "__main__": {"cli"},
 }
