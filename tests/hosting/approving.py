@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import httpx
 from mcp import Client
 
@@ -65,6 +66,12 @@ class Visitor(Person):
         return await self.client.post(
             self.origin + LOGIN, data=form, headers={k: v for k, v in sent.items() if v}
         )
+
+    async def sees(self, path: str, text: str) -> None:
+        """Look again and again until the page says this, at most twenty seconds."""
+        with anyio.fail_after(20):
+            while text not in (await self.get(path)).text:  # noqa: ASYNC110 - nobody tells a page
+                await anyio.sleep(0.05)
 
     @property
     def session(self) -> str:

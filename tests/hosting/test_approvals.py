@@ -107,14 +107,13 @@ async def test_a_question_that_nobody_answered_is_over(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A yes that comes afterwards is none."""
-    monkeypatch.setattr("losant_mcp.guard.lifecycle.PLAN_SECONDS", 0.01)
+    monkeypatch.setattr("losant_mcp.guard.lifecycle.PLAN_SECONDS", 2)
     async with desk(sandbox, tmp_path) as at:
         key = at.host.keys.add("alice", "full")
         async with at.host.client(key) as client, at.visitor() as anna:
             arguments, answer = await ask(client)
             await anna.log_in()
-            while "Out of date" not in (await anna.get(path_in(answer))).text:
-                pass
+            await anna.sees(path_in(answer), "Out of date")
             anna.token = anna.token_for(answer["approvalId"])
             assert (await anna.post(path_in(answer), YES)).status_code == 303
             said = await result(
@@ -208,6 +207,20 @@ async def test_forms_are_never_asked_where_there_are_approvers(
             assert at.host.url in status["confirmation"]["asksBy"]
         assert not seen
         assert stored(sandbox) == before
+
+
+async def test_approvers_decide_for_anybody_on_this_machine(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Where no caller is known, no browser is opened beside the server all the same."""
+    async with desk(sandbox, tmp_path, auth="none") as at, at.host.client() as client:
+        arguments, answer = await ask(client)
+        async with at.visitor() as anna:
+            await anna.log_in()
+            await anna.get(path_in(answer))
+            await anna.post(path_in(answer), YES)
+        done = await result(client, "delete_event", **arguments, approvalId=answer["approvalId"])
+        assert done["status"] == "done"
 
 
 # ---- four eyes -----------------------------------------------------------------------------

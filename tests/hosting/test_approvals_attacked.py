@@ -230,8 +230,7 @@ async def test_a_session_that_is_not_used_ends(
     monkeypatch.setattr(approver_logins, "IDLE_SECONDS", 0.001)
     async with _asked(sandbox, tmp_path) as (_, anna, answer):
         await anna.log_in()
-        while "Your passphrase" not in (await anna.get(path_in(answer))).text:
-            pass
+        await anna.sees(path_in(answer), "Your passphrase")
 
 
 async def test_behind_https_the_cookie_is_for_this_host_alone(
@@ -249,6 +248,9 @@ async def test_behind_https_the_cookie_is_for_this_host_alone(
         cookie = {"Cookie": f"{name}={value.split(';')[0]}"}
         assert "waits for you" in (await anna.get("/approvals", **own, **cookie)).text
         assert (await anna.get("/approvals", **cookie)).status_code == 404
+        # By this name MCP is spoken, too, and by none that was not set.
+        for name, status in (("mcp.example.com", 401), ("evil.example", 421)):
+            assert (await at.host.listing(headers={"host": name})).status_code == status
         plain = await anna.client.get(f"{at.host.url}/approvals", headers={"Host": "127.0.0.1"})
         assert plain.status_code == 404
 
