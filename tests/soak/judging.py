@@ -72,7 +72,8 @@ def check_flat(seen: Seen) -> None:
     second, last = thirds(seen.quiet)
     assert _of(last, _memory) <= _of(second, _memory) * GROWTH + SLACK, table(seen)
     assert _of(last, _whole) <= _of(second, _whole) * GROWTH + CHILDREN_SLACK, table(seen)
-    assert _of(last, _files) <= _of(second, _files) + 4, table(seen)
+    # Connections that clients keep alive come and go with chance; a leak is one a call.
+    assert _of(last, _files) <= _of(second, _files) + 12, table(seen)
     assert _of(last, _threads) <= _of(second, _threads) + 8, table(seen)
     assert _of(last, _children) <= _of(second, _children) + 1, table(seen)
 
