@@ -47,11 +47,11 @@ def figures() -> Iterator[Figure]:
             "LOSANT_MCP_LOG_LEVEL": "warning",
             "LOSANT_MCP_MAX_REQUESTS": "200",
         }
-        url, _ = stack.enter_context(_ours(settings))
+        url, _ = stack.enter_context(serving(settings))
         bare = stack.enter_context(_bare())
-        [row] = _rows(url)
-        guide = _call("read_guide", name="sql")
-        add = _call("add", a=1, b=2)
+        [row] = row_calls(url)
+        guide = call("read_guide", name="sql")
+        add = call("add", a=1, b=2)
         for clients in CLIENTS:
             ours, theirs = _in_turns(clients, (url, guide), (bare, add))
             yield from _shown("read_guide", clients, ours, theirs, goal=clients > 1)
@@ -64,7 +64,7 @@ def figures() -> Iterator[Figure]:
 # ---- load ----------------------------------------------------------------------------------
 
 
-def _call(tool: str, **arguments: Any) -> bytes:
+def call(tool: str, **arguments: Any) -> bytes:
     """The head and body of a call, without the host."""
     params = {"name": tool, "arguments": arguments, "_meta": META}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
@@ -83,11 +83,11 @@ def _in_turns(
     found: tuple[list[list[float]], list[list[float]]] = ([], [])
     for _ in range(ROUNDS):
         for kept, (url, call) in zip(found, (ours, theirs), strict=True):
-            kept.append(asyncio.run(_load(url, call, clients)))
+            kept.append(asyncio.run(load(url, call, clients)))
     return max(found[0], key=len), max(found[1], key=len)
 
 
-async def _load(url: str, call: bytes, clients: int) -> list[float]:
+async def load(url: str, call: bytes, clients: int) -> list[float]:
     taken: list[float] = []
     end = time.perf_counter() + SECONDS
     await asyncio.gather(*(_client(url, call, end, taken) for _ in range(clients)))
@@ -155,7 +155,7 @@ def _folder() -> Iterator[str]:
 
 
 @contextmanager
-def _ours(settings: Mapping[str, str], *options: str) -> Iterator[tuple[str, int]]:
+def serving(settings: Mapping[str, str], *options: str) -> Iterator[tuple[str, int]]:
     """Our server: its address and the number of its process."""
     with subprocess.Popen(
         [*COMMAND, "serve", "--http", "127.0.0.1:0", *options],
@@ -183,13 +183,13 @@ def _bare() -> Iterator[str]:
             process.terminate()
 
 
-def _rows(url: str) -> list[bytes]:
+def row_calls(url: str) -> list[bytes]:
     """A call of get_row for a row that is there."""
-    tables = _once(url, _call("list_data_tables"))
+    tables = _once(url, call("list_data_tables"))
     table = tables["rows"][0][tables["columns"].index("id")]
-    rows = _once(url, _call("list_rows", dataTableId=table, limit=1))
+    rows = _once(url, call("list_rows", dataTableId=table, limit=1))
     row = rows["rows"][0][rows["columns"].index("id")]
-    return [_call("get_row", dataTableId=table, rowId=row)]
+    return [call("get_row", dataTableId=table, rowId=row)]
 
 
 def _once(url: str, call: bytes) -> dict[str, Any]:
@@ -226,8 +226,8 @@ def _memory() -> Figure:
             "LOSANT_MCP_KEYS_FILE": str(folder / "keys.json"),
             "LOSANT_MCP_LOG_LEVEL": "warning",
         }
-        url, process = stack.enter_context(_ours(settings))
-        guide = _call("read_guide", name="sql")
+        url, process = stack.enter_context(serving(settings))
+        guide = call("read_guide", name="sql")
         _once(url, _with(keys[0], guide))
         before = _resident(process)
         for key in keys[1:]:
