@@ -88,6 +88,7 @@ def _in_turns(
 
 
 async def load(url: str, call: bytes, clients: int) -> list[float]:
+    """The seconds of every call that so many clients made within ``SECONDS``."""
     taken: list[float] = []
     end = time.perf_counter() + SECONDS
     await asyncio.gather(*(_client(url, call, end, taken) for _ in range(clients)))
