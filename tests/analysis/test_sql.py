@@ -241,7 +241,7 @@ async def test_a_table_that_is_made_anew_under_its_name_is_the_new_one(
          ('Values list "s" does not have a column named "nam".'
          " DESCRIBE shows the columns of a table.")),
         ("SELECT name FROM sites WHERE households > 'many'",
-         ("Could not convert string 'many' to DOUBLE."
+         ('Could not convert string "many" to DOUBLE.'
          " TRY_CAST(x AS type) gives NULL for what does not fit.")),
         ("SELECT left(name, builtYear) FROM sites",
          ("No function matches the given name and argument types 'left(VARCHAR, DOUBLE)'."

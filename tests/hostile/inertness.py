@@ -14,7 +14,7 @@ import re
 import unicodedata
 from typing import Any
 
-from losant_mcp.tools.results import NOTE
+from losant_mcp.text import NOTE
 from tests.hostile.corpus import CORPUS
 
 _FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from mcp import Client
 from mcp.types import (
     EmbeddedResource,
@@ -13,7 +14,8 @@ from mcp.types import (
     TextResourceContents,
 )
 
-from losant_mcp.tools.results import BYTES_PER_TOKEN, NOTE
+from losant_mcp.text import NOTE
+from losant_mcp.tools.results import BYTES_PER_TOKEN
 from tests.guard.guarding import Guarded
 from tests.hostile.inertness import assert_inert, assert_value_inert
 from tests.hostile.planting import Planted
@@ -51,6 +53,7 @@ async def test_every_resource_is_data(guarded: Guarded, planted: Planted) -> Non
             _look(held.text, held.mime_type)
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 async def test_every_prompt_keeps_its_instructions(guarded: Guarded, planted: Planted) -> None:
     """What is live in it is attached as data: the instructions do not depend on it at all."""
     client = await guarded.connect()

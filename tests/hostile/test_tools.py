@@ -8,7 +8,8 @@ from typing import Any
 from mcp import Client
 from mcp.types import ElicitResult
 
-from losant_mcp.tools.results import BYTES_PER_TOKEN, NOTE, size
+from losant_mcp.text import NOTE
+from losant_mcp.tools.results import BYTES_PER_TOKEN, size
 from losant_mcp.tools.spec import TOOLS
 from tests.calling import JsonObject, content
 from tests.guard.guarding import FIELD, Guarded

@@ -10,6 +10,8 @@ import re
 
 import duckdb
 
+from losant_mcp.text import quoted
+
 Kind = str
 """invalid (the statement), time, memory, page (what Losant sent), or gone (a table)."""
 
@@ -59,6 +61,8 @@ _DIALECT = 'The dialect is DuckDB\'s. Quote names with blanks, dashes or dots: "
 _type = re.compile(r"^\w[\w ]* Error: ")
 _column = re.compile(r'column "?([^"]+?)"? not found', re.IGNORECASE)
 _candidates = re.compile(r"Candidate bindings: (.*)")
+# A cell that could not be cast, as DuckDB repeats it: whole, and with its own quotes in quotes.
+_cell = re.compile(r"(?<=string )'.*'(?= to )|(?<=: )\".*\"(?=, expected)", re.DOTALL)
 # DuckDB escapes nothing: a name that is more than a name is not worth offering.
 _name = re.compile(r'"[\w .-]{1,255}"')
 
@@ -79,5 +83,6 @@ def explain(error: duckdb.Error, *, expired: bool) -> Problem:
         hint = f"Did you mean {', '.join(names)}?" if names else ""
         message = f"there is no column {found[1]!r} here"
     else:
-        message = _noise.sub("", _type.sub("", text))
+        told = _noise.sub("", _type.sub("", text))
+        message = _cell.sub(lambda cell: quoted(cell[0][1:-1], 60), told, count=1)
     return Problem("invalid", " ".join(message.split()).rstrip(" .,;:"), hint)
