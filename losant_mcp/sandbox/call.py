@@ -11,6 +11,9 @@ from typing import Any
 from losant_mcp.api.endpoint import Endpoint
 from losant_mcp.sandbox.store import Store
 
+MAX_TIME = 253_402_300_799_999
+"""The last ms of the year 9999."""
+
 
 @dataclass(frozen=True, slots=True)
 class Token:

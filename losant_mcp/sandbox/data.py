@@ -9,7 +9,7 @@ from typing import Any
 
 from losant_mcp.api.data import MAX_RAW_POINTS
 from losant_mcp.sandbox.aggregation import Series, aggregate
-from losant_mcp.sandbox.call import Answer, Call, Handler, invalid, iso
+from losant_mcp.sandbox.call import MAX_TIME, Answer, Call, Handler, invalid, iso
 from losant_mcp.sandbox.listing import Condition, both, either
 from losant_mcp.sandbox.lookup import device_query, tagged, tags_by_key
 from losant_mcp.sandbox.query_sql import number
@@ -19,8 +19,6 @@ DEFAULT_DURATION = 24 * 3600 * 1000
 
 DEFAULT_AGGREGATION = "LAST"
 """Used where none is given, which is not documented; it is the one that suits every data type."""
-
-MAX_TIME = 253_402_300_799_999
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from typing import Any
 
 from losant_mcp.api.events import LEVELS, STATES
 from losant_mcp.api.query import EVENTS, parse_query
-from losant_mcp.sandbox.call import Answer, Call, Handler, Problem, invalid, not_found
+from losant_mcp.sandbox.call import MAX_TIME, Answer, Call, Handler, Problem, invalid, not_found
 from losant_mcp.sandbox.event_record import (
     COLUMNS,
     LISTING,
@@ -33,9 +34,6 @@ SYNCHRONOUS = 50
 
 BATCH = 500
 """Events that a job works on in one transaction."""
-
-MAX_TIME = 253_402_300_799_999
-"""The last moment of the year 9999."""
 
 FIELDS: dict[str, Field | Tags] = {
     "id": Field("e.id", "id"),
@@ -146,7 +144,7 @@ def patch_events(call: Call) -> Answer:
     if patch.get("deviceId") is not None:
         device_name(call.db, call.application_id, patch["deviceId"])
     meant = condition(call.application_id, dict(call.params))
-    ids = _ids(call, meant)
+    ids = _ids(call.db, meant)
     if len(ids) <= SYNCHRONOUS:
         change_events(call.db, call.application_id, ids, patch, token, call.now)
         return Answer(200, {"success": True})
@@ -167,7 +165,7 @@ def patch_events(call: Call) -> Answer:
 def delete_many(call: Call) -> Answer:
     """Every event that the query finds, deleted: at once, or by a job; ``{}`` finds all."""
     meant = condition(call.application_id, {"query": call.body})
-    ids = _ids(call, meant)
+    ids = _ids(call.db, meant)
     if len(ids) <= SYNCHRONOUS:
         delete_events(call.db, ids)
         return Answer(200, {"removed": len(ids)})
@@ -210,17 +208,16 @@ def _existing(call: Call) -> dict[str, Any]:
     return event
 
 
-def _ids(call: Call, meant: Condition) -> list[str]:
+def _ids(db: sqlite3.Connection, meant: Condition) -> list[str]:
     sql, parameters = meant
-    return [row[0] for row in call.db.execute(f"SELECT e.id FROM events e WHERE {sql}", parameters)]
+    return [row[0] for row in db.execute(f"SELECT e.id FROM events e WHERE {sql}", parameters)]
 
 
 def _in_batches(job: Job, meant: Condition, work: Callable[[Job, list[str]], None]) -> int:
     """How many events were worked on: those that are meant when the job runs, not when it was
     asked for. Which of the two Losant takes is not documented."""
-    sql, parameters = meant
     with job.store.transaction(write=False) as db:
-        ids = [row[0] for row in db.execute(f"SELECT e.id FROM events e WHERE {sql}", parameters)]
+        ids = _ids(db, meant)
     for start in range(0, len(ids), BATCH):
         work(job, ids[start : start + BATCH])
         with job.store.transaction(write=True) as db:

@@ -17,11 +17,12 @@ from typing import Any
 
 from losant_mcp.sandbox import rows
 from losant_mcp.sandbox.aggregation import Series, aggregate
-from losant_mcp.sandbox.call import Answer, Call, Handler, iso, not_found
-from losant_mcp.sandbox.data import MAX_TIME, devices_meant, moment
+from losant_mcp.sandbox.call import MAX_TIME, Answer, Call, Handler, iso
+from losant_mcp.sandbox.data import devices_meant, moment
 from losant_mcp.sandbox.event_record import COLUMNS, SOURCE, read_event
 from losant_mcp.sandbox.events import condition
 from losant_mcp.sandbox.jobs import Job, enqueue, refuse_second
+from losant_mcp.sandbox.tables import find_table
 
 EVENT_COLUMNS = (
     "id", "creationDate", "lastUpdated", "level", "state", "subject", "message", "deviceId",
@@ -61,12 +62,7 @@ def export_events(call: Call) -> Answer:
 
 def export_rows(call: Call) -> Answer:
     """A job that writes the rows a query finds, as CSV."""
-    body, table_id = call.body, call.path["dataTableId"]
-    if not call.db.execute(
-        "SELECT 1 FROM data_tables WHERE id = ? AND applicationId = ?",
-        (table_id, call.application_id),
-    ).fetchone():
-        raise not_found("Data table")
+    body, table_id = call.body, find_table(call)["id"]
     refuse_second(call, "ExportDataTable", table_id)
 
     def write(db: sqlite3.Connection) -> list[File]:

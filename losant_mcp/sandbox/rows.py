@@ -25,6 +25,7 @@ from typing import Any
 from losant_mcp.api.query import ROWS, parse_query
 from losant_mcp.errors import InvalidQuery
 from losant_mcp.sandbox.call import Answer, Call, Handler, Problem, invalid, iso, not_found
+from losant_mcp.sandbox.parameters import refused
 from losant_mcp.sandbox.query_sql import Bound, Field, number, where
 from losant_mcp.sandbox.tables import Column, columns_of, find_table
 
@@ -53,7 +54,7 @@ def _where(columns: Sequence[Column], query: object) -> tuple[str, list[Bound]]:
     try:
         tree = parse_query(query or {}, ROWS, columns=[column.name for column in columns])
     except InvalidQuery as error:
-        raise invalid(f"{error} {error.hint}".strip()) from error
+        raise refused(error) from error
     return where(tree, fields_of(columns))
 
 

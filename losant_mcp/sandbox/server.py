@@ -1,17 +1,15 @@
-"""The sandbox as a server on this machine: uvicorn in a thread, or in the foreground for the CLI.
+"""The sandbox as a server on this machine: uvicorn in a thread.
 
 It listens on the loopback address only, and prints nothing.
 """
 
 from __future__ import annotations
 
-import signal
 import socket
 import struct
 import sys
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,7 +55,7 @@ class SandboxServer:
             date_header=False,
             timeout_graceful_shutdown=_GRACE,
         )
-        self._server = _Server(config)
+        self._server = uvicorn.Server(config)
         self._thread: threading.Thread | None = None
 
     def use(self, store: Store, *, empty: bool = False) -> None:
@@ -69,7 +67,8 @@ class SandboxServer:
 
     def start(self) -> None:
         """Serve in a background thread."""
-        self._thread = threading.Thread(target=self.serve, name="sandbox", daemon=True)
+        run = partial(self._server.run, sockets=[self._socket])
+        self._thread = threading.Thread(target=run, name="sandbox", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -78,10 +77,6 @@ class SandboxServer:
         if self._thread is not None:
             self._thread.join()
         self._socket.close()
-
-    def serve(self) -> None:
-        """Serve until ``stop`` is called or the process gets SIGTERM or SIGINT."""
-        self._server.run(sockets=[self._socket])
 
     def __enter__(self) -> Self:
         self.start()
@@ -132,23 +127,6 @@ def _first_device(store: Store) -> str:
     return str(found[0]["id"]) if found else "0" * 24
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but SIGTERM ends ``serve`` normally instead of killing the process afterwards."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LINGER = "hh" if sys.platform == "win32" else "ii"
 
 

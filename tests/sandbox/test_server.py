@@ -1,11 +1,8 @@
-"""The sandbox as a server: in a thread, in a process of its own, and how it ends."""
+"""The sandbox as a server: in a thread, and how it ends."""
 
 from __future__ import annotations
 
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -15,15 +12,6 @@ import pytest
 
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
-
-FOREGROUND = """
-from losant_mcp.sandbox.server import SandboxServer
-from losant_mcp.sandbox.store import Store
-server = SandboxServer(Store(), empty=True)
-print(server.url, flush=True)
-server.serve()
-print("ended", flush=True)
-"""
 
 
 def health(url: str) -> httpx.Response:
@@ -98,36 +86,6 @@ def test_stopping_does_not_wait_for_slow_answers() -> None:
     assert time.monotonic() - start < 5
     thread.join()
     store.close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_in_the_foreground(number: signal.Signals) -> None:
-    """Within 5 seconds and normally, although a keep-alive connection and a request are open."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", FOREGROUND],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    with process:
-        url = process.stdout.readline().strip()
-        with (
-            httpx.Client(base_url=url) as http,
-            socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as half_sent,
-        ):
-            half_sent.sendall(
-                b"POST /applications HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
-            )
-            assert http.get("/sandbox/health").status_code == 200
-            start = time.monotonic()
-            process.send_signal(number)
-            assert process.wait(10) == 0
-            assert time.monotonic() - start < 5
-        assert process.stdout.read() == "ended\n"
-        assert "Traceback" not in process.stderr.read()
 
 
 def test_answers_are_not_delayed_by_the_network() -> None:
