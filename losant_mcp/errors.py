@@ -87,16 +87,25 @@ class ApiError(LosantMcpError):
     """Losant answered with an error status.
 
     ``status`` is the HTTP status, ``kind`` Losant's own ``type`` ("Validation"), ``detail`` its
-    ``message``: text from outside, capped, to be quoted and never to be obeyed.
+    ``message``: text from outside, capped, to be quoted and never to be obeyed. ``retry_after``
+    is the wait in seconds that Losant asks for, where it does.
     """
 
     def __init__(
-        self, message: str, *, status: int, kind: str = "", detail: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        status: int,
+        kind: str = "",
+        detail: str = "",
+        hint: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.status = status
         self.kind = kind
         self.detail = detail
+        self.retry_after = retry_after
 
 
 class BadRequest(ApiError):
@@ -128,22 +137,9 @@ class PayloadTooLarge(ApiError):
 
 
 class RateLimited(ApiError):
-    """429: too many calls; ``retry_after`` is the wait in seconds that Losant asked for."""
+    """429: too many calls."""
 
     retry = True
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int = 429,
-        kind: str = "",
-        detail: str = "",
-        hint: str = "",
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message, status=status, kind=kind, detail=detail, hint=hint)
-        self.retry_after = retry_after
 
 
 class ServerError(ApiError):
@@ -151,19 +147,6 @@ class ServerError(ApiError):
 
     retry = True
     changed = "unknown"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int,
-        kind: str = "",
-        detail: str = "",
-        hint: str = "",
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message, status=status, kind=kind, detail=detail, hint=hint)
-        self.retry_after = retry_after
 
 
 class TransportError(LosantMcpError):

@@ -42,7 +42,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
 
 def test_a_description_is_message_hint_retry_and_change() -> None:
     """Each part is a sentence, in the order in which a reader needs them."""
-    error = RateLimited("Too much", hint="Ask less often", retry_after=12)
+    error = RateLimited("Too much", status=429, hint="Ask less often", retry_after=12)
     assert describe(error) == "Too much. Ask less often. A retry may help in 12 s."
     error.writes = True
     assert describe(error).endswith("A retry may help in 12 s. Nothing was changed.")

@@ -47,6 +47,7 @@ _STATUS_ERRORS: Mapping[int, tuple[type[ApiError], str]] = {
     405: (MethodNotAllowed, "Losant does not know this operation (405)"),
     409: (Conflict, "the state of the object does not allow this (409)"),
     413: (PayloadTooLarge, "the request is larger than Losant takes (413)"),
+    429: (RateLimited, "too many requests (429)"),
 }
 _NOT_SENT = (
     httpx.ConnectError,
@@ -180,38 +181,19 @@ def from_status(
     kind, detail = _losant_says(response, redact)
     failed = f"{endpoint.id} failed{_tried(tries)}"
     quote = f" Losant says: {quoted(detail, MAX_DETAIL)}" if detail else ""
-    if status == 429:
-        return about(
-            RateLimited(
-                f"{failed}: too many requests (429).{quote}",
-                kind=kind,
-                detail=detail,
-                hint=_rate_hint(endpoint),
-                retry_after=retry_after(response),
-            ),
-            endpoint,
-        )
-    if status >= 500:
-        what = "Losant, or a proxy before it, failed" if not detail else "Losant failed"
-        return about(
-            ServerError(
-                f"{failed}: {what} ({status}).{quote}",
-                status=status,
-                kind=kind,
-                detail=detail,
-                retry_after=retry_after(response),
-            ),
-            endpoint,
-        )
     error_type, what = _STATUS_ERRORS.get(status, (ApiError, f"Losant refused it ({status})"))
+    if status >= 500:
+        who = "Losant" if detail else "Losant, or a proxy before it,"
+        error_type, what = ServerError, f"{who} failed ({status})"
     error = error_type(
         f"{failed}: {what}.{quote}",
         status=status,
         kind=kind,
         detail=detail,
         hint=_hint(status, endpoint),
+        retry_after=retry_after(response),
     )
-    if status not in _STATUS_ERRORS:
+    if error_type is ApiError:
         error.changed = "unknown"
     return about(error, endpoint)
 
@@ -249,6 +231,8 @@ def _hint(status: int, endpoint: Endpoint) -> str:
             return "Read the object as it is now, and decide again."
         case 413:
             return "Send less at once: fewer rows, or a narrower query."
+        case 429:
+            return _rate_hint(endpoint)
         case _:
             return ""
 

@@ -277,7 +277,7 @@ def test_waits_grow_to_a_limit_and_never_below_what_was_asked_for() -> None:
     assert len({next_wait(15) for _ in range(100)}) > 50
     assert next_wait(15, failures=1000) <= LONGEST_SECONDS * 1.1
     assert next_wait(3600) >= 3240
-    limited = RateLimited("Slow down.", retry_after=5000.0)
+    limited = RateLimited("Slow down.", status=429, retry_after=5000.0)
     assert next_wait(15, failures=1, error=limited) == 5000.0
     assert next_wait(15, took=60.0) == 600.0
 
