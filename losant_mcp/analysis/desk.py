@@ -25,10 +25,6 @@ from losant_mcp.errors import LosantMcpError
 from losant_mcp.tracing import span
 
 
-async def no_progress(done: float, total: float | None, message: str) -> None:
-    """Progress that nobody wants."""
-
-
 @dataclass
 class _Flight:
     """A load under way, for which other calls may wait."""

@@ -16,6 +16,7 @@ from datetime import datetime
 from functools import partial
 
 from losant_mcp.analysis.digest_counts import GroupBy, Tally
+from losant_mcp.analysis.loading import Progress, no_progress
 from losant_mcp.analysis.together import both
 from losant_mcp.api.events import Event, Events
 from losant_mcp.api.types import JsonObject
@@ -29,8 +30,6 @@ REMEMBERED = 20_000
 
 OLDEST_SHOWN = 3
 HOUR = 3_600_000
-
-Progress = Callable[[float, float | None, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ async def digest(
     local: Callable[[datetime], datetime],
     open_hours: int,
     most: int,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     page_size: int = PAGE_SIZE,
 ) -> Digest:
     """Read and count the events in ``scope``; ``local`` brings a moment into the zone of hours.
@@ -123,7 +122,7 @@ async def _read(
     client: LosantClient,
     scope: Scope,
     most: int,
-    progress: Progress | None,
+    progress: Progress,
     page_size: int,
     tally: Tally,
 ) -> str:
@@ -145,8 +144,7 @@ async def _read(
             fresh = _unseen(page, recent)
             read += len(fresh)
             tally.add((e for e in fresh if fits(e.subject or "")), otherwise=scope.start)
-            if progress is not None:
-                await progress(read, pages.total, f"{read} of {pages.total} events read")
+            await progress(read, pages.total, f"{read} of {pages.total} events read")
         total = pages.total
     if read == total == first_page:
         return ""  # One page is one moment.

@@ -27,7 +27,6 @@ GRACE = 1.0
 
 CHECK_SECONDS = 0.5
 START_SECONDS = 30.0
-_EXIT_MEMORY = 71
 
 _BOOT = (
     "import json, sys; sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]; "
@@ -246,7 +245,7 @@ class Child:
             await process.aclose()
             if self._folder is not None:
                 self._folder.cleanup()
-        return "memory" if process.returncode == _EXIT_MEMORY else "crash"
+        return "memory" if process.returncode == wire.EXIT_MEMORY else "crash"
 
     async def aclose(self) -> None:
         """End the process."""

@@ -20,8 +20,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from losant_mcp.analysis.desk import Desk, no_progress
-from losant_mcp.analysis.loading import Loaded, Progress
+from losant_mcp.analysis.desk import Desk
+from losant_mcp.analysis.loading import Loaded, Progress, no_progress
 from losant_mcp.analysis.process import GRACE, Child, ChildGone, ChildProblem
 from losant_mcp.analysis.sources import (
     RESERVED,
@@ -38,7 +38,7 @@ from losant_mcp.api.query import Subject, parse_query
 from losant_mcp.api.tables import DataTable
 from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
-from losant_mcp.client.paging import by_number
+from losant_mcp.client.paging import all_items, by_number
 from losant_mcp.errors import InvalidRequest, LosantMcpError
 from losant_mcp.text import one_line
 from losant_mcp.tracing import span
@@ -345,9 +345,9 @@ async def _all_tables(
     client: LosantClient, application_id: str
 ) -> list[DataTable] | LosantMcpError:
     """The data tables, or why they cannot be read: a token may be for events alone."""
-    fetch = partial(client.data_tables_get, applicationId=application_id)
     try:
-        async with by_number(fetch) as pages:
-            return [table async for page in pages for table in page.items]
+        return await all_items(
+            by_number(partial(client.data_tables_get, applicationId=application_id))
+        )
     except LosantMcpError as error:
         return error

@@ -9,10 +9,11 @@ from losant_mcp.analysis.clauses import count_events
 from losant_mcp.analysis.together import together
 from losant_mcp.api.events import LEVELS, Event
 from losant_mcp.resources.spec import resource, said
+from losant_mcp.text import NOTE
 from losant_mcp.tools import events, results
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.digest import summarize_events
-from losant_mcp.tools.times import iso, to_ms
+from losant_mcp.tools.times import iso
 
 TOKENS = 2000
 
@@ -45,9 +46,9 @@ async def new_events(call: Call, *, applicationId: str) -> dict[str, Any]:
     """What is new and nobody has acknowledged: how many events of each level, the most severe
     one, and the oldest.
     """
-    at_this = iso(to_ms(call.services.clock.now()))
+    at_this = iso(call.now())
     worst = said(await events.get_most_severe_event(call, applicationId=applicationId))
-    facts = {"note": results.NOTE, "asOf": at_this, "newCount": worst["newCount"]}
+    facts = {"note": NOTE, "asOf": at_this, "newCount": worst["newCount"]}
     if not worst["newCount"]:
         return facts | {"hint": "No event is new."}
     count = count_events(call.client, applicationId)

@@ -10,6 +10,7 @@ from losant_mcp.analysis.sources import Window, source_of
 from losant_mcp.api.tables import RESERVED_COLUMNS, DataTable
 from losant_mcp.errors import LosantMcpError, describe
 from losant_mcp.resources.spec import resource, said
+from losant_mcp.text import NOTE
 from losant_mcp.tools import results, tables
 from losant_mcp.tools.arguments import check_reference
 from losant_mcp.tools.availability import why_not
@@ -91,7 +92,7 @@ async def data_table(call: Call, *, applicationId: str, dataTableId: str) -> dic
         whole="get_row",
     )
     sample.pop("note", None)
-    facts: dict[str, Any] = {"note": results.NOTE, "rowsChangedLast": sample}
+    facts: dict[str, Any] = {"note": NOTE, "rowsChangedLast": sample}
     if page.totalCount:
         room = min(PROFILE_TOKENS, tokens // 3)
         facts["profile"] = await _profile(call, applicationId, table, page.totalCount, room)

@@ -21,9 +21,7 @@ from losant_mcp.tools.call import Call
 from losant_mcp.tools.schema import JsonSchema
 from losant_mcp.tools.selects import select, told
 from losant_mcp.tools.spec import LISTING, tool
-from losant_mcp.tools.times import to_ms
-
-DAY = 86_400_000
+from losant_mcp.tools.times import DAY
 
 ANSWER: JsonSchema = {
     **LISTING,
@@ -66,8 +64,7 @@ async def query_sql(
     """Answer a question exactly by SQL over whole data tables (by name, quoted where it has
     blanks), events and devices. Prefer it to paging and adding up rows.
     """
-    now = to_ms(call.services.clock.now())
-    since = start if start is not None else max(1, (end or now) - DEFAULT_DAYS * DAY)
+    since = start if start is not None else max(1, (end or call.now()) - DEFAULT_DAYS * DAY)
     answer = await select(call, applicationId, sql, prefilter, start=since, end=end)
     return _result(call, answer)
 

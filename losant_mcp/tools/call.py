@@ -10,14 +10,14 @@ from mcp.server.mcpserver import Context
 
 from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
-from losant_mcp.api.types import RequestModel, RequestRoot
+from losant_mcp.api.types import PageFields, RequestModel, RequestRoot
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings, Toolset
-from losant_mcp.errors import InvalidQuery
+from losant_mcp.errors import InvalidQuery, InvalidRequest
 from losant_mcp.guard.door import GuardDoor
-from losant_mcp.tools import results
+from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import read
-from losant_mcp.tools.times import Clock, iso
+from losant_mcp.tools.times import Clock, iso, to_ms
 
 TIME_FIELDS = {
     EVENTS.name: {"creationDate", "lastUpdated"},
@@ -114,6 +114,21 @@ class Call:
             self.resolved[name] = iso(ms)
         return ms
 
+    def now(self) -> int:
+        """The current time in ms since the epoch."""
+        return to_ms(self.services.clock.now())
+
+    def window(self, start: int | None, end: int | None, span: int) -> tuple[int, int]:
+        """Start and end in ms, where left out made explicit: now, and ``span`` ms before the end.
+
+        Raises InvalidRequest where the window is empty.
+        """
+        until = self.now() if end is None else end
+        since = max(1, until - span) if start is None else start
+        if since >= until:
+            raise InvalidRequest(f"start ({iso(since)}) is not before end ({iso(until)}).")
+        return since, until
+
     def body(self, model: type[Body], **extra: Any) -> Body:
         """The request body of the arguments that belong to it; ``extra`` wins.
 
@@ -179,6 +194,21 @@ class Call:
     def listing(self, columns: list[str], items: Any, **more: Any) -> dict[str, Any]:
         """A columnar result within this server's budget; see ``results.listing``."""
         return results.listing(columns, items, tokens=self.tokens, **self._told(), **more)
+
+    def page(
+        self,
+        columns: list[str],
+        items: Any,
+        found: PageFields,
+        *,
+        page: int,
+        perPage: int,
+        **more: Any,
+    ) -> dict[str, Any]:
+        """The columnar result of a page that Losant numbers, with the way on to the next one."""
+        total, size = found.totalCount, found.perPage or perPage
+        following = paging.pages(self.arguments, page=page, size=size, total=total)
+        return self.listing(columns, items, total=total, paging=following, **more)
 
     def single(self, name: str, item: Any, **more: Any) -> dict[str, Any]:
         """A result of one object within this server's budget; see ``results.single``."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -29,15 +28,14 @@ from losant_mcp.api.endpoints import (
     EVENTS_GET,
 )
 from losant_mcp.errors import InvalidRequest
-from losant_mcp.text import clean
 from losant_mcp.tools.arguments import ApplicationId, DeviceIds, Time, read
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.image import WithImage, size_of
 from losant_mcp.tools.selects import select, told
+from losant_mcp.tools.series import device_labels
 from losant_mcp.tools.spec import tool
-from losant_mcp.tools.times import iso, to_ms
+from losant_mcp.tools.times import DAY, iso
 
-_DAY = 86_400_000
 _MINUTE = 60_000
 # What people count in, in minutes.
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 43_200)
@@ -131,10 +129,7 @@ async def _reported(
     call: Call, application_id: str, description: Description, start: int | None, end: int | None
 ) -> tuple[Table, Description, dict[str, Any]]:
     """What devices reported, as a table of time, value, and whose it is."""
-    until = end if end is not None else to_ms(call.services.clock.now())
-    since = start if start is not None else max(1, until - _DAY)
-    if since >= until:
-        raise InvalidRequest(f"start ({iso(since)}) is not before end ({iso(until)}).")
+    since, until = call.window(start, end, DAY)
     buckets = _HEATMAP_BUCKETS if description.kind == "heatmap" else _BUCKETS
     raw = call.values.get("aggregation") == "NONE"
     asked: dict[str, Any] = {
@@ -191,11 +186,7 @@ def series_table(found: TimeSeriesData) -> tuple[Table, str | None]:
             "The devices reported no numbers in this window.",
             hint="Widen start and end, or check the attributes with get_device.",
         )
-    names = Counter(clean(device.name) for device in found.devices.values())
-    labels = {
-        key: name if names[name := clean(device.name)] == 1 else key
-        for key, device in found.devices.items()
-    }
+    labels = device_labels(found)
     attributes = {attribute for _, _, attribute, _ in points}
     devices = {key for key, _, _, _ in points}
     whose = "device" if len(attributes) == 1 else "attribute" if len(devices) == 1 else "series"

@@ -35,7 +35,7 @@ from losant_mcp.tools.egress import CallbackUrl, Email
 from losant_mcp.tools.guarded import recorded
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
-from losant_mcp.tools.times import iso, to_ms
+from losant_mcp.tools.times import DAY, iso
 
 DeviceTags = Annotated[
     list[DeviceTag], Field(max_length=100, description="Devices with any of these")
@@ -47,8 +47,6 @@ DeviceQuery = Annotated[
 Attributes = Annotated[list[str], Field(description="Default all")]
 Milliseconds = Annotated[int, Field(ge=1)]
 Offset = Annotated[int, Field(ge=0)]
-
-DAY = 86_400_000
 
 
 def devices_of(call: Call) -> dict[str, Any]:
@@ -130,18 +128,13 @@ async def query_time_series(
 
 
 def _window(call: Call, start: int | None, end: int | None, duration: int) -> tuple[int, int]:
-    """Start and end in ms, now and the duration made explicit. Raises InvalidRequest."""
-    until = end if end is not None else to_ms(call.services.clock.now())
-    if start is None:
-        return max(1, until - duration), until
-    if "duration" in call.values:
+    """Start and end in ms. Raises InvalidRequest."""
+    if start is not None and "duration" in call.values:
         raise InvalidRequest(
             "duration beside start: Losant ignores the duration then.",
             hint="Give start and end, or duration and end.",
         )
-    if start >= until:
-        raise InvalidRequest(f"start ({iso(start)}) is not before end ({iso(until)}).")
-    return start, until
+    return call.window(start, end, duration)
 
 
 def _aggregation(kind: str, value: Any) -> Any:
@@ -195,14 +188,13 @@ async def query_last_values(
         items,
         total=len(values),
         paging=paging.offsets(_again(call, end), offset=offset, total=len(values)),
-        **({"hint": hint} if hint else {}),
+        hint=hint,
     )
 
 
 def _again(call: Call, end: int | None) -> dict[str, Any]:
     """The arguments for the next page: it must see the same moment as this one."""
-    at = end if end is not None else to_ms(call.services.clock.now())
-    return {**call.arguments, "end": iso(at)}
+    return {**call.arguments, "end": iso(call.now() if end is None else end)}
 
 
 async def _names(call: Call, applicationId: str, ids: list[str]) -> dict[str, str]:

@@ -12,12 +12,10 @@ from losant_mcp.analysis.digest_report import MOST_ROWS, TOKENS, report
 from losant_mcp.api.endpoints import EVENTS_GET
 from losant_mcp.api.events import State
 from losant_mcp.api.query import EVENTS
-from losant_mcp.errors import InvalidRequest
 from losant_mcp.tools.arguments import ApplicationId, Time
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.events import EventQuery, Filter
 from losant_mcp.tools.spec import tool
-from losant_mcp.tools.times import iso, to_ms
 
 DEFAULT_HOURS = 24
 
@@ -64,10 +62,7 @@ async def summarize_events(
     """Count all events of a window: what to look at first, clusters of alike subjects, floods,
     chattering sources, forgotten open events.
     """
-    until = end if end is not None else to_ms(call.services.clock.now())
-    since = start if start is not None else max(1, until - DEFAULT_HOURS * HOUR)
-    if since >= until:
-        raise InvalidRequest(f"start ({iso(since)}) is not before end ({iso(until)}).")
+    since, until = call.window(start, end, DEFAULT_HOURS * HOUR)
     checked = call.query(query, EVENTS)
     states = [{"state": state}] if state else []
     conditions = [*([checked] if checked else []), *states]

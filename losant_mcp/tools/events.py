@@ -36,7 +36,7 @@ from losant_mcp.api.query_values import nearest
 from losant_mcp.api.types import SortDirection
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
-from losant_mcp.tools import paging, results
+from losant_mcp.tools import results
 from losant_mcp.tools.arguments import AnyJson, ApplicationId, DeviceId, EventId, Time, query_over
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.egress import CallbackUrl, Email, notified
@@ -114,18 +114,12 @@ async def list_events(
         perPage=perPage,
         **chosen,
     )
-    more = {}
+    hint = ""
     if not found.items:
-        more["hint"] = await _why_none(call, applicationId, chosen, page, found.totalCount)
-    return call.listing(
-        columns,
-        [event.to_json() for event in found.items],
-        total=found.totalCount,
-        paging=paging.pages(
-            call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
-        ),
-        whole="get_event",
-        **more,
+        hint = await _why_none(call, applicationId, chosen, page, found.totalCount)
+    items = [event.to_json() for event in found.items]
+    return call.page(
+        columns, items, found, page=page, perPage=perPage, whole="get_event", hint=hint
     )
 
 
@@ -168,10 +162,7 @@ async def get_most_severe_event(
 
 def shown(event: Event) -> dict[str, Any]:
     """An event for a result: what only repeats is left out."""
-    facts = results.api_object(event.to_json())
-    for repeated in ("eventId", "applicationId"):
-        facts.pop(repeated, None)
-    return facts
+    return results.api_object(event.to_json(), "eventId")
 
 
 @tool("events", EVENT_GET, title="Get an event")

@@ -63,18 +63,17 @@ async def list_applications(
     found = await call.client.applications_get(
         sortField=sortField, sortDirection=sortDirection, page=page, perPage=perPage, **chosen
     )
-    hint = f"Page {page} is past the end." if found.totalCount else "The token sees no application."
-    if filter and not found.totalCount:
-        hint = f"No application's name fits {one_line(filter, 60)!r}."
-    return call.listing(
-        APPLICATION_COLUMNS,
-        [application.to_json() for application in found.items],
-        total=found.totalCount,
-        paging=paging.pages(
-            call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
-        ),
-        **({} if found.items else {"hint": hint}),
-    )
+    hint = ""
+    if not found.items:
+        hint = (
+            f"Page {page} is past the end."
+            if found.totalCount
+            else f"No application's name fits {one_line(filter, 60)!r}."
+            if filter
+            else "The token sees no application."
+        )
+    items = [application.to_json() for application in found.items]
+    return call.page(APPLICATION_COLUMNS, items, found, page=page, perPage=perPage, hint=hint)
 
 
 @tool("lookup", DEVICES_GET, title="List devices", output=LISTING)
@@ -111,24 +110,18 @@ async def list_devices(
         perPage=perPage,
         **chosen,
     )
-    more = {}
+    hint = ""
     if not found.items:
-        more["hint"] = (
+        hint = (
             f"Page {page} is past the end: {found.totalCount} devices match."
             if found.totalCount
             else f"No device matches {one_line(results.compact(chosen), 200)}; loosen it."
             if chosen
             else "The application has no devices."
         )
-    return call.listing(
-        DEVICE_COLUMNS,
-        [_row(device) for device in found.items],
-        total=found.totalCount,
-        paging=paging.pages(
-            call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
-        ),
-        whole="get_device",
-        **more,
+    items = [_row(device) for device in found.items]
+    return call.page(
+        DEVICE_COLUMNS, items, found, page=page, perPage=perPage, whole="get_device", hint=hint
     )
 
 
@@ -149,10 +142,7 @@ async def get_device(
 ) -> dict[str, Any]:
     """Get one device whole."""
     device = await call.client.device_get(applicationId=applicationId, deviceId=deviceId)
-    found = results.api_object(device.to_json())
-    for repeated in ("deviceId", "applicationId"):
-        found.pop(repeated, None)
-    return call.single("device", found)
+    return call.single("device", results.api_object(device.to_json(), "deviceId"))
 
 
 @tool(
@@ -189,16 +179,9 @@ async def list_jobs(
         perPage=perPage,
         **({"query": checked} if checked is not None else {}),
     )
-    return call.listing(
-        columns,
-        [facts(call, job) for job in found.items],
-        total=found.totalCount,
-        paging=paging.pages(
-            call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
-        ),
-        cell=JOB_CELL,
-        **({} if found.items else {"hint": _no_jobs(page, found.totalCount, bool(query))}),
-    )
+    hint = "" if found.items else _no_jobs(page, found.totalCount, bool(query))
+    items = [facts(call, job) for job in found.items]
+    return call.page(columns, items, found, page=page, perPage=perPage, cell=JOB_CELL, hint=hint)
 
 
 JOB_CELL = 2000

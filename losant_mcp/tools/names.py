@@ -16,7 +16,7 @@ from losant_mcp.api.query_values import nearest
 from losant_mcp.api.tables import DataTable
 from losant_mcp.api.types import is_object_id
 from losant_mcp.client import LosantClient
-from losant_mcp.client.paging import PAGE_SIZE, by_number
+from losant_mcp.client.paging import PAGE_SIZE, all_items, by_number
 from losant_mcp.errors import UnknownName
 from losant_mcp.text import one_line
 
@@ -51,12 +51,7 @@ async def table_id(client: LosantClient, application_id: str, reference: str) ->
 
 async def all_tables(client: LosantClient, application_id: str) -> list[DataTable]:
     """Every data table of the application, by name."""
-    tables: list[DataTable] = []
-    fetch = partial(client.data_tables_get, applicationId=application_id)
-    async with by_number(fetch) as pages:
-        async for page in pages:
-            tables += page.items
-    return tables
+    return await all_items(by_number(partial(client.data_tables_get, applicationId=application_id)))
 
 
 async def device_ids(

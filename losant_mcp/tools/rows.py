@@ -43,7 +43,7 @@ from losant_mcp.tools.egress import CallbackUrl, Email
 from losant_mcp.tools.guarded import ApprovalId, Outcome, destroy, overwrite, recorded, resumes
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
-from losant_mcp.tools.tables import check_columns
+from losant_mcp.tools.tables import check_columns, is_of_type
 
 SortColumn = Annotated[str, Field(description="Column, id, createdAt or updatedAt")]
 Limit = Annotated[int, Field(ge=1, le=10_000)]
@@ -150,7 +150,7 @@ def _page(
         total=page.totalCount,
         paging=paging.offsets(call.arguments, offset=offset, total=page.totalCount),
         whole="get_row",
-        **({"hint": hint} if hint else {}),
+        hint=hint,
     )
 
 
@@ -230,12 +230,7 @@ def check_row(table: DataTable, row: dict[str, Any], where: str, *, new: bool) -
             if column.constraint in ("required", "unique"):
                 raise InvalidRequest(f"{here} is {column.constraint}, so it needs a value.")
             continue
-        fits = {
-            "string": isinstance(value, str),
-            "boolean": isinstance(value, bool),
-            "number": isinstance(value, (int, float)) and not isinstance(value, bool),
-        }.get(column.dataType, True)
-        if not fits:
+        if not is_of_type(value, column.dataType):
             raise InvalidRequest(f"{here} must be a {column.dataType}.")
 
 

@@ -65,7 +65,7 @@ async def list_backups(
         items,
         total=len(found),
         paging=paging.offsets(call.arguments, offset=offset, total=len(found)),
-        **({} if items else {"hint": "Nothing was deleted or changed here yet."}),
+        hint="" if items else "Nothing was deleted or changed here yet.",
     )
 
 

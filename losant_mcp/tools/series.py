@@ -83,17 +83,21 @@ def table(call: Call, found: TimeSeriesData, window: Window, offset: int) -> dic
 _OWN = ("time", "device")
 
 
+def device_labels(found: TimeSeriesData) -> dict[str, str]:
+    """What to call each device, by id: its name, or the id where another one has the name."""
+    names = {key: clean(device.name) for key, device in found.devices.items()}
+    count = Counter(names.values())
+    return {key: name if count[name] == 1 else key for key, name in names.items()}
+
+
 def _lines(found: TimeSeriesData, *, rounded: bool) -> list[_Line]:
-    names = Counter(clean(device.name) for device in found.devices.values())
+    labels = device_labels(found)
     lines = []
     for key, device in found.devices.items():
-        name = clean(device.name)
-        # The name alone where it tells the device.
-        label = name if names[name] == 1 else key
         for point in device.points:
             at = to_ms(datetime.fromisoformat(point.time))
             values = {k: _shorter(v) if rounded else v for k, v in point.data.items()}
-            lines.append(_Line(at, iso(at), label, values))
+            lines.append(_Line(at, iso(at), labels[key], values))
     return lines
 
 

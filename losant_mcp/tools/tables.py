@@ -31,7 +31,7 @@ from losant_mcp.api.tables import (
 from losant_mcp.api.types import SortDirection
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
-from losant_mcp.tools import paging, results
+from losant_mcp.tools import results
 from losant_mcp.tools.arguments import ApplicationId, TableId, Value
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.guarded import ApprovalId, Outcome, destroy, overwrite, recorded, resumes
@@ -43,9 +43,7 @@ Description = Annotated[str, Field(max_length=32767)]
 
 def described(table: DataTable) -> dict[str, Any]:
     """A table for a result: its columns one a line, what repeats left out."""
-    facts = results.api_object(table.to_json())
-    for noise in ("dataTableId", "applicationId"):
-        facts.pop(noise, None)
+    facts = results.api_object(table.to_json(), "dataTableId")
     facts["columns"] = [column.to_json() for column in table.columns]
     return facts
 
@@ -83,25 +81,24 @@ async def list_data_tables(
         perPage=perPage,
         **chosen,
     )
-    more = {}
+    hint = ""
     if not found.items:
-        more["hint"] = (
+        hint = (
             f"Page {page} is past the end: there are {found.totalCount} tables."
             if found.totalCount
             else f"No table's name fits {filter!r}; leave filter out to see all."
             if filter
             else "The application has no data tables."
         )
-    return call.listing(
+    return call.page(
         ["id", "name", "columns", "description", "lastUpdated"],
         [_line(call, table) for table in found.items],
-        total=found.totalCount,
-        paging=paging.pages(
-            call.arguments, page=page, size=found.perPage or perPage, total=found.totalCount
-        ),
+        found,
+        page=page,
+        perPage=perPage,
         cell=1000,
         whole="get_data_table",
-        **more,
+        hint=hint,
     )
 
 
@@ -159,6 +156,15 @@ async def create_data_table(
     return call.single("dataTable", described(table))
 
 
+def is_of_type(value: object, data_type: str) -> bool:
+    """Whether a column of that type takes the value; one of an unknown type takes any."""
+    return {
+        "string": isinstance(value, str),
+        "boolean": isinstance(value, bool),
+        "number": isinstance(value, (int, float)) and not isinstance(value, bool),
+    }.get(data_type, True)
+
+
 def check_column(column: DataTableColumn) -> None:
     """Refuse what Losant's documentation forbids but its schema lets pass."""
     if column.name in RESERVED_COLUMNS:
@@ -168,12 +174,7 @@ def check_column(column: DataTableColumn) -> None:
         return
     if column.constraint != "optional":
         raise InvalidRequest(f"Column {column.name!r}: only an optional column has a default.")
-    fits = {
-        "string": isinstance(default, str),
-        "boolean": isinstance(default, bool),
-        "number": isinstance(default, (int, float)) and not isinstance(default, bool),
-    }[column.dataType]
-    if not fits:
+    if not is_of_type(default, column.dataType):
         raise InvalidRequest(f"Column {column.name!r}: defaultValue is not a {column.dataType}.")
 
 

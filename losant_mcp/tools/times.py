@@ -21,6 +21,9 @@ _epoch = re.compile(r"[0-9]{12,16}")
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
+DAY = 86_400_000
+"""In ms."""
+
 LAST = 253_402_300_799_999
 """The last ms of the year 9999."""
 

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from losant_mcp.text import clean
+from losant_mcp.text import NOTE, clean
 from losant_mcp.tools import analysis
-from losant_mcp.tools.results import NOTE
 from losant_mcp.tools.spec import TOOLS
 from tests.analysis.serving import serving
 from tests.calling import refusal, result

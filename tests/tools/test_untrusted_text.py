@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from losant_mcp.text import NOTE
 from losant_mcp.tools.paging import only_page
-from losant_mcp.tools.results import NOTE, listing, single, tidy
+from losant_mcp.tools.results import listing, single, tidy
 from tests.calling import Connect, cells, result
 from tests.served import Sandbox
 from tests.tools.plausible import ids_in

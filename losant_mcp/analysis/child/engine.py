@@ -18,6 +18,7 @@ import duckdb
 from losant_mcp.analysis.child import pivot, statement
 from losant_mcp.analysis.child.pages import Staging
 from losant_mcp.analysis.child.problems import MEMORY, TIME, Problem, explain
+from losant_mcp.analysis.child.quoting import literal, quoted
 from losant_mcp.analysis.child.values import convert, expression
 
 Json = dict[str, Any]  # JSON data
@@ -46,11 +47,6 @@ _LOCKS = (
 )
 
 
-def quoted(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 class Engine:
     """A connection; one call at a time, except for ``interrupt``."""
 
@@ -64,7 +60,7 @@ class Engine:
         self._expired = threading.Event()
         self._alarms = threading.Lock()
         if time_zone != "system":
-            self._connection.execute("SET TimeZone = '" + time_zone.replace("'", "''") + "'")
+            self._connection.execute(f"SET TimeZone = {literal(time_zone)}")
         for name, value in _LOCKS:
             self._connection.execute(f"SET {name} = {value}")
 

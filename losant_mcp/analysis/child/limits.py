@@ -21,8 +21,7 @@ import threading
 import time
 from pathlib import Path
 
-EXIT_MEMORY = 71
-"""The exit code of a child that ended itself since it grew too large."""
+from losant_mcp.analysis.child import wire
 
 _PERIOD = 0.05
 _SHARED = 64 * 1024**2
@@ -42,7 +41,7 @@ def confine(memory: int) -> None:
 def _watch(memory: int) -> None:
     while True:
         if resident() > memory:
-            os._exit(EXIT_MEMORY)
+            os._exit(wire.EXIT_MEMORY)
         time.sleep(_PERIOD)
 
 

@@ -23,6 +23,7 @@ from typing import Any
 import duckdb
 
 from losant_mcp.analysis.child.problems import Problem
+from losant_mcp.analysis.child.quoting import literal, quoted
 
 Json = dict[str, Any]  # JSON data
 
@@ -30,14 +31,6 @@ BATCH = 8
 """Pages in one INSERT."""
 
 _LONE = re.compile("[\ud800-\udfff]")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 class Staging:
@@ -51,9 +44,9 @@ class Staging:
         self, connection: duckdb.DuckDBPyConnection, table: str, columns: list[Json], stamp: str
     ) -> None:
         self._connection = connection
-        self._table = _quoted(table)
+        self._table = quoted(table)
         self._columns = columns
-        self._stamp = _quoted(stamp)
+        self._stamp = quoted(stamp)
         self._waiting: dict[int, tuple[str, int]] = {}
         self._next = 0
         self._misfits = 0
@@ -62,7 +55,7 @@ class Staging:
         # A struct's fields are told apart without regard to case; JSON's keys are not.
         self._distinct = len({key.lower() for key in keys}) == len(keys)
         self._strict = plain and self._distinct
-        made = ", ".join(f"{_quoted(c['name'])} {c['type']}" for c in columns)
+        made = ", ".join(f"{quoted(c['name'])} {c['type']}" for c in columns)
         connection.execute(f"CREATE TABLE {self._table} ({made})")
 
     def take(self, start: int, body: bytes) -> Json:
@@ -155,7 +148,7 @@ class Staging:
     def _strict_sql(self) -> str:
         shape = json.dumps({column["key"]: column["type"] for column in self._columns})
         return (
-            f"INSERT INTO {self._table} SELECT unnest(from_json_strict(item, {_text(shape)}))"  # noqa: S608 - quoted names
+            f"INSERT INTO {self._table} SELECT unnest(from_json_strict(item, {literal(shape)}))"  # noqa: S608 - quoted names
             f" FROM {_ITEMS}"
         )
 
@@ -185,15 +178,15 @@ class Staging:
         """The SQL of a cell before it is cast: text, or the JSON that an expression works on."""
         kind = "JSON" if column.get("sql") else "VARCHAR"
         if self._distinct:
-            return f"x.{_quoted(column['key'])}"
+            return f"x.{quoted(column['key'])}"
         pointer = "/" + column["key"].replace("~", "~0").replace("/", "~1")
-        return f"(item->{_text(pointer)})" if kind == "JSON" else f"(item->>{_text(pointer)})"
+        return f"(item->{literal(pointer)})" if kind == "JSON" else f"(item->>{literal(pointer)})"
 
     def _source(self) -> str:
         if not self._distinct:
             return _ITEMS
         shape = json.dumps({c["key"]: "JSON" if c.get("sql") else "VARCHAR" for c in self._columns})
-        return f"(SELECT from_json(item, {_text(shape)}) AS x FROM {_ITEMS})"  # noqa: S608 - quoted names
+        return f"(SELECT from_json(item, {literal(shape)}) AS x FROM {_ITEMS})"  # noqa: S608 - quoted names
 
 
 _ITEMS = (

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 
 from losant_mcp.analysis.child.problems import Problem
+from losant_mcp.analysis.child.quoting import literal
 from losant_mcp.analysis.child.statement import Statement, Tree, parse, tables_of
 
 MOST_COLUMNS = 500
@@ -48,7 +49,7 @@ def close(connection: duckdb.DuckDBPyConnection, sql: str) -> Statement:
                 f"PIVOT would make more than {MOST_COLUMNS} columns",
                 "Name those that are wanted: ON x IN ('a', 'b').",
             )
-        written = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+        written = ", ".join(map(literal, values))
         marked = marked.replace(f"'{marker}'", written or "NULL")
     tree = parse(connection, marked)
     return Statement(marked, tree, list(dict.fromkeys(tables_of(tree))))

@@ -16,6 +16,9 @@ Message = dict[str, Any]  # JSON data
 _lengths = struct.Struct(">IQ")
 PREFIX = _lengths.size
 
+EXIT_MEMORY = 71
+"""The exit code of a child that ended itself since it grew too large."""
+
 MOST_HEADER = 64 * 1024 * 1024
 MOST_BODY = 1024 * 1024 * 1024
 
