@@ -116,9 +116,12 @@ async def served_with_pin(tmp_path: Path, settings: Settings) -> AsyncIterator[S
         yield served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """One Chromium for all tests; each opens a fresh profile in it."""
+    """One Chromium for a file's tests; each opens a fresh profile in it.
+
+    No longer than that: its event loop would run on under tests that begin one of their own.
+    """
     async with launched() as browser:
         yield browser
 
