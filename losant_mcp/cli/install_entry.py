@@ -55,7 +55,8 @@ def _arguments(source: Source, env_file: Path | None) -> list[str]:
     for name in Settings.model_fields:
         if name in source.flags:
             value = source.flags[name]
-            arguments += [flag(name), _absolute(Path(value)) if name == "state_dir" else value]
+            is_folder = name in ("state_dir", "backup_dir")
+            arguments += [flag(name), _absolute(Path(value)) if is_folder else value]
     return arguments
 
 

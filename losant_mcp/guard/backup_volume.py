@@ -13,8 +13,8 @@ Which volume is the replicas' own:
   is *settled*, and bears a seal for that, made of its mark and the replicas' shared key.
 - Where the store has lost the registration (a Redis that was emptied, or restarted without what
   it had), a sealed volume is registered again at once, and takes the place of any that is not
-  settled. Every server for many looks every ``LOOK_SECONDS``, so as long as one of them lives
-  that has the old volume, another one is never accepted in between.
+  settled. Every server for many looks every ``LOOK_SECONDS``, so as long as one of them lives,
+  reaches the store and has the old volume, another one is never accepted in between.
 - A settled volume is replaced by a person only. A copy of it, with mark and seal, is the same
   volume. Where it is lost, end all replicas and empty the Redis: open plans end, limits begin
   anew, and the first volume that comes is taken.

@@ -312,11 +312,13 @@ def test_a_file_that_cannot_be_changed_is_left_alone(run: Run, before: str) -> N
 
 def test_paths_are_written_whole(run: Run, tmp_path: Path) -> None:
     """A client starts the server in a folder of its own choice."""
-    options = ("--sandbox", "--database", "losant.db", "--state-dir", "state")
+    folders = ("--state-dir", "state", "--backup-dir", "kept")
+    options = ("--sandbox", "--database", "losant.db", *folders)
     assert run("install", "cursor", "--yes", *options).exit_code == 0
-    assert server_of("cursor")["args"][-4:] == [
+    assert server_of("cursor")["args"][-6:] == [
         *("--database", str(tmp_path / "losant.db")),
         *("--state-dir", str(tmp_path / "state")),
+        *("--backup-dir", str(tmp_path / "kept")),
     ]
 
 
