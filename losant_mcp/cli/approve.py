@@ -22,6 +22,7 @@ from losant_mcp.cli.terminal import (
     hidden,
     require_person,
     settings_of,
+    tell,
     wrapped,
 )
 from losant_mcp.config import Settings
@@ -111,8 +112,7 @@ class _Approving(Terminal):
         """Print what the page shows."""
         asked: Asked = self.run(lambda records: records.deciding.asked(plan))
         zone = self.settings.time_zone
-        for line in _lines(sheet(plan, client=asked.client, time_zone=zone)):
-            click.echo(line)
+        tell(_lines(sheet(plan, client=asked.client, time_zone=zone)))
         if plan.status != "pending":
             self._tell_state(plan)
 
@@ -162,12 +162,11 @@ class _Approving(Terminal):
         state = state_of(plan, slips, self.settings.time_zone, LIMITS.refusal_seconds)
         click.echo()
         click.echo(f"{state['headline']}.")
-        for line in wrapped(str(state["what_now"]), ""):
-            click.echo(line)
+        tell(wrapped(str(state["what_now"]), ""))
         if state["waits"]:
             click.echo("Go back to the assistant and tell it that you agreed.")
         if state["outcome"]:
-            _print_data(str(state["outcome"]))
+            tell(data(str(state["outcome"])))
 
     # ---- PIN and lock ----------------------------------------------------------------------
 
@@ -291,8 +290,3 @@ def _cells(cells: Sequence[Cell]) -> Iterator[str]:
 def _heading(text: str) -> Iterator[str]:
     yield ""
     yield text
-
-
-def _print_data(text: str) -> None:
-    for line in data(text):
-        click.echo(line)

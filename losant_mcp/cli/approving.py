@@ -6,10 +6,8 @@ server has to live as long as the command. So the page is started here, in a tas
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -72,10 +70,3 @@ class _Page:
         async with ApprovalPage(store, self._ledger, self._settings, self._state) as page:
             task_status.started(page.ask)
             await anyio.sleep_forever()
-
-
-@contextmanager
-def private_folder() -> Iterator[Path]:
-    """A folder of one's own that is gone at the end, for the state of what is only in memory."""
-    with tempfile.TemporaryDirectory(prefix="losant-mcp-") as folder:
-        yield Path(folder) / "state"

@@ -11,7 +11,7 @@ import click
 
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
 from losant_mcp.cli.table import to_json
-from losant_mcp.cli.terminal import audit_of, settings_of, wrapped
+from losant_mcp.cli.terminal import audit_of, settings_of, tell, wrapped
 from losant_mcp.guard.audit import AuditLog
 from losant_mcp.guard.audit_lines import AuditLine
 from losant_mcp.guard.state_dir import open_state_dir
@@ -56,8 +56,7 @@ def show_audit(source: Source, plan: str | None, limit: int, as_json: bool) -> N
     if not found:
         click.echo("The audit has no such lines." if plan else "The audit has no lines yet.")
     for line in found:
-        for text in _shown(line, zone):
-            click.echo(text)
+        tell(_shown(line, zone))
 
 
 @audit.command("verify", cls=SettingsCommand)
@@ -81,8 +80,7 @@ def verify_audit(source: Source) -> None:
         click.echo(f"The audit is BROKEN{where}: {verdict.problem}.")
         if verdict.lines:
             click.echo(f"The {counted(verdict.lines, 'line')} before can be trusted.")
-    for text in wrapped(LIMITS_OF_PROOF, ""):
-        click.echo(text)
+    tell(wrapped(LIMITS_OF_PROOF, ""))
     sys.exit(0 if verdict.ok else 1)
 
 

@@ -6,7 +6,7 @@ Looking needs no connection to Losant. ``restore`` is in ``restoring``.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
 from losant_mcp.cli.restoring import restore_backup
 from losant_mcp.cli.shelf import Shelf, settings_with_token, shelf_of, size, what_of, when
 from losant_mcp.cli.table import table, terminal_width, to_json
-from losant_mcp.cli.terminal import Records, Terminal, require_person, settings_of, wrapped
+from losant_mcp.cli.terminal import Records, Terminal, require_person, settings_of, tell, wrapped
 from losant_mcp.config import Settings
 from losant_mcp.errors import describe
 from losant_mcp.guard.assembly import backups_of
@@ -65,7 +65,7 @@ def list_backups(source: Source, everyone: bool, as_json: bool) -> None:
     if not found:
         click.echo(f"No backups of {'anybody' if everyone else 'this token'} here.")
     for manifest in found:
-        _print(_entry(manifest, settings.time_zone, whose=everyone))
+        tell(_entry(manifest, settings.time_zone, whose=everyone))
     if others:
         click.echo(f"{counted(others, 'backup')} of other tokens or applications: see --all.")
 
@@ -126,19 +126,14 @@ def show_backup(source: Source, backup_id: str, rows: int, as_json: bool) -> Non
         change, objects = anyio.run(_first, shelf, manifest, rows)
     except GuardError as error:
         if not as_json:
-            _print(_facts(manifest, settings.time_zone))
+            tell(_facts(manifest, settings.time_zone))
         click.echo(f"losant-mcp: {describe(error)}", err=True)
         sys.exit(1)
     if as_json:
         click.echo(to_json({"manifest": _json(manifest), "change": change, "objects": objects}))
     else:
-        _print(_facts(manifest, settings.time_zone))
-        _print(_objects(manifest, change, objects))
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        click.echo(line)
+        tell(_facts(manifest, settings.time_zone))
+        tell(_objects(manifest, change, objects))
 
 
 async def _first(
@@ -241,7 +236,7 @@ def prune_backups(
 def _tell_due(due: Pruned, manifests: Sequence[Manifest], time_zone: str) -> None:
     for manifest in reversed(manifests):
         if manifest.id in due.ids:
-            _print(_entry(manifest, time_zone, whose=True))
+            tell(_entry(manifest, time_zone, whose=True))
     if due.leftovers:
         click.echo(f"{counted(due.leftovers, 'file')} of backups that were never finished")
     if due.ids or due.leftovers:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +16,7 @@ from anyio.to_thread import run_sync
 from pydantic import SecretStr
 
 from losant_mcp.cli import logs
-from losant_mcp.cli.approving import approval_pages, private_folder
+from losant_mcp.cli.approving import approval_pages
 from losant_mcp.cli.options import Source
 from losant_mcp.client import AsgiApp, LosantClient
 from losant_mcp.config import Settings
@@ -129,9 +130,11 @@ async def _reach_sandbox(source: Source, least: int) -> AsyncIterator[Reached]:
     seeding = Thread(target=seed, args=(store,), name="seed", daemon=True)
     stack = ExitStack()
     try:
-        # What is only in memory has backups and plans that are gone with it, too.
-        fleeting = source.database is None and source.settings().state_dir is None
-        state = {"state_dir": stack.enter_context(private_folder())} if fleeting else {}
+        state: dict[str, Path] = {}
+        if source.database is None and source.settings().state_dir is None:
+            # What is only in memory has backups and plans that are gone with it, too.
+            folder = stack.enter_context(TemporaryDirectory(prefix="losant-mcp-"))
+            state["state_dir"] = Path(folder) / "state"
         settings = sandbox_settings(source, store, **state)
         assert settings.api_token is not None
         logs.configure(settings, least=least)

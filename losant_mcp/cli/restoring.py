@@ -18,7 +18,7 @@ from losant_mcp.api.endpoint import Effect
 from losant_mcp.cli.connection import Reached, reach
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
 from losant_mcp.cli.shelf import require_database, shelf_of, what_of, when
-from losant_mcp.cli.terminal import Terminal, data, require_person, wrapped
+from losant_mcp.cli.terminal import Terminal, data, require_person, tell, wrapped
 from losant_mcp.errors import ConfigurationError, LosantMcpError, describe
 from losant_mcp.guard.assembly import backups_of
 from losant_mcp.guard.audit import AuditUnavailable
@@ -55,8 +55,7 @@ def restore_backup(source: Source, backup_id: str, into: str | None) -> None:
     require_person("nothing was restored", hint="`losant-mcp backups show` works anywhere.")
     require_database(source)
     due = anyio.run(_look, source, backup_id, into)
-    for line in _shown(due):
-        click.echo(line)
+    tell(_shown(due))
     click.echo()
     due.terminal.agree(due.draft.phrase or "yes", due.draft.verb)
     progress = _Progress()
@@ -254,12 +253,10 @@ def _tell(outcome: RestoreOutcome, manifest: Manifest) -> None:
     if outcome.problem_count:
         click.echo(f"{counted(outcome.problem_count, noun)} could NOT be restored:")
     for problem in outcome.problems[:SHOWN_PROBLEMS]:
-        for line in data(one_line(f"{problem.id}: {problem.why}: {problem.text}", 300)):
-            click.echo(line)
+        tell(data(one_line(f"{problem.id}: {problem.why}: {problem.text}", 300)))
     if outcome.problem_count > SHOWN_PROBLEMS:
         click.echo(f"    and {outcome.problem_count - SHOWN_PROBLEMS:,} more")
     if outcome.notes:
         click.echo("What is different now:")
     for note in outcome.notes:
-        for line in wrapped(one_line(note, 300), "  - "):
-            click.echo(line)
+        tell(wrapped(one_line(note, 300), "  - "))

@@ -11,7 +11,7 @@ from types import FrameType
 import click
 
 from losant_mcp.cli.connection import open_store
-from losant_mcp.cli.serve import SIGNALS
+from losant_mcp.cli.signals import SIGNALS
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.sandbox.server import HOST, SandboxServer
 from losant_mcp.sandbox.store import Store

@@ -6,7 +6,6 @@ import gc
 import importlib.util
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 
@@ -16,12 +15,8 @@ import click
 
 from losant_mcp.cli.connection import Connection, connect
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
-from losant_mcp.cli.signals import signalled
+from losant_mcp.cli.signals import SIGNALS, signalled
 from losant_mcp.cli.telemetry import start_telemetry
-
-SIGNALS = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
-)
 
 RUN_SECONDS = 20.0
 """How long a deletion or change that is under way may go on after a signal."""

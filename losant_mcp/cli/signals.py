@@ -9,6 +9,11 @@ from types import FrameType
 
 import anyio
 
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)
+)
+"""Those that a command can get on this system."""
+
 
 def signalled(numbers: Iterable[int]) -> anyio.Event:
     """An event that is set at the first of these signals."""

@@ -7,7 +7,7 @@ behind a bar, so that it cannot pass for a line of ours.
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
@@ -138,6 +138,12 @@ class Terminal:
 
 
 # ---- lines ---------------------------------------------------------------------------------
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print the lines."""
+    for line in lines:
+        click.echo(line)
 
 
 def data(text: str) -> Iterator[str]:
