@@ -30,12 +30,6 @@ from losant_mcp.text import one_line
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """Rows so far, of how many, and what is being done."""
-
-
-async def no_progress(done: float, total: float | None, message: str) -> None:
-    """Progress that nobody wants."""
-
-
 LOADS = 3
 AGAIN_SECONDS = 20.0
 """A load that took longer is not repeated because something changed."""
@@ -44,6 +38,10 @@ _PROGRESS_SECONDS = 0.25
 _CALL_SECONDS = 60.0
 
 _names = itertools.count(1)
+
+
+async def no_progress(done: float, total: float | None, message: str) -> None:
+    """Progress that nobody wants."""
 
 
 class TooLarge(InvalidRequest):

@@ -293,6 +293,13 @@ def unusable(endpoint: Endpoint, why: str) -> BadResponse:
     )
 
 
+def unexpected_status(endpoint: Endpoint, response: httpx.Response) -> BadResponse:
+    """The error for a success of a kind that the operation does not have."""
+    return unusable(
+        endpoint, f"Losant answered with status {response.status_code}, which it never should"
+    )
+
+
 def from_content(
     response: httpx.Response, problem: ValidationError, endpoint: Endpoint
 ) -> BadResponse:

@@ -31,10 +31,7 @@ class RawReads(Transport):
         assert endpoint.effect is Effect.READ, f"{endpoint.id} does not only read"
         response = await self._fetch(endpoint, path, params, body)
         if response.status_code not in endpoint.responses:
-            raise problems.unusable(
-                endpoint,
-                f"Losant answered with status {response.status_code}, which it never should",
-            )
+            raise problems.unexpected_status(endpoint, response)
         return response.content
 
     @property

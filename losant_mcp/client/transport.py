@@ -318,10 +318,7 @@ class Transport:
         if model is None and response.status_code in (200, 201):
             model = endpoint.responses.get(200) or endpoint.responses.get(201)
         if model is None:
-            raise problems.unusable(
-                endpoint,
-                f"Losant answered with status {response.status_code}, which it never should",
-            )
+            raise problems.unexpected_status(endpoint, response)
         problem: LosantMcpError | None = None
         parsed: ResponseModel | None = None
         try:

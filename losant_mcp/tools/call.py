@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from mcp.server.mcpserver import Context
 
+from losant_mcp.analysis.loading import Progress
 from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
 from losant_mcp.api.types import PageFields, RequestModel, RequestRoot
@@ -28,7 +29,6 @@ TIME_FIELDS = {
 
 Body = TypeVar("Body", bound=RequestModel)
 Root = TypeVar("Root", bound=RequestRoot[Any])
-Progress = Callable[[float, float | None, str], Awaitable[None]]
 
 
 @dataclass(frozen=True)
