@@ -266,11 +266,11 @@ def build_server(
 
     ``workbench`` may be shared with other servers; ``principal`` is who calls, for the log;
     ``hosting`` is what the status tells of how the server is hosted, and ``bus`` is shared with
-    other replicas. A tool waits ``job_seconds``
-    for a background job that it started; ``pause`` waits between looks at what is watched.
+    other replicas. A tool waits ``job_seconds`` for a background job that it started; ``pause``
+    waits between looks at what is watched.
 
-    Raises ConfigurationError where a table is denied by a
-    name that nobody looked up, and where a prompt file is wrong.
+    Raises ConfigurationError where a table is denied by a name that nobody looked up, and where a
+    prompt file is wrong.
     """
     for name in denied_tables(settings):
         if not is_object_id(name) and name in client.policy.denied_tables:

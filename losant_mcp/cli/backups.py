@@ -210,8 +210,8 @@ def prune_backups(
     """Remove old backups of every token at this API URL, for good.
 
     Without options, what a server removes by itself when it starts. What goes is listed, and a
-    person at a terminal is asked. Backups that a run or a restore
-    needs at this moment stay. The exit code is 0 where it was done, 1 where a person said no.
+    person at a terminal is asked. Backups that a run or a restore needs at this moment stay. The
+    exit code is 0 where it was done, 1 where a person said no.
     """
     settings = settings_of(source)
     if not dry_run:

@@ -36,8 +36,8 @@ class RawReads(Transport):
 
     @property
     def principal(self) -> str:
-        """Whose answers these are: equal for equal tokens at one Losant under one
-        label, in this process only.
+        """Whose answers these are: equal for equal tokens at one Losant under one label, in this
+        process only.
 
         What is kept of answers is kept under it, so that nobody sees what another token may see.
         """
