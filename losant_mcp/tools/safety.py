@@ -137,6 +137,7 @@ async def get_server_status(call: Call) -> dict[str, Any]:
     try:
         guard = await call.services.guard.open()
         status |= await _waiting(guard, call.bound_to)
+        await guard.backups.check()
     except LosantMcpError as error:
         status["guard"] = f"cannot be used: {describe(error)}"
     return status

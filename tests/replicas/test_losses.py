@@ -220,6 +220,9 @@ async def test_a_replica_with_another_volume_only_reads_and_creates(
             assert "lie on another volume" in told
             assert "LOSANT_MCP_BACKUP_DIR" in told
         assert stored(sandbox) == before
+        status = await result(client, "get_server_status")
+        assert "lie on another volume" in status["guard"]
+        assert status["pendingApprovals"] == []
         await result(client, "insert_rows", dataTableId=TABLE, rows=[a_part("new")])
         assert rows_of(sandbox) == ROWS + 1
         assert (await result(client, "list_backups"))["rows"] == []
