@@ -6,9 +6,9 @@ page in the middle.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
-JsonObject = dict[str, Any]
+from losant_mcp.api.types import JsonObject
 
 
 class Paging(Protocol):

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from losant_mcp.api.types import JsonObject
 from losant_mcp.text import NOTE, clean, shorten
 from losant_mcp.tools.paging import Paging
 
@@ -27,8 +28,6 @@ _NOISE = {"_type", "_etag", "_links", "_actions", "_embedded"}
 _REMARKS = 200
 # What one cell of a column takes at least: a shortened text names its length.
 _LEAST_CELL = 34
-
-JsonObject = dict[str, Any]
 
 
 def compact(value: object) -> str:
