@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from losant_mcp.analysis.child.quoting import literal, quoted
+from losant_mcp.analysis.child.quoting import identifier, literal
 from losant_mcp.analysis.loading import Progress, no_progress
 from losant_mcp.analysis.sources import Column, iso, ms, table_columns
 from losant_mcp.analysis.tokens import estimate
@@ -113,7 +113,7 @@ def _searchable(search: str) -> str:
 
 def statement(table: str, columns: Sequence[Column], search: str | None) -> str:
     """The SELECT that makes the profile: a row per column, of any type as text or JSON."""
-    source = quoted(table)
+    source = identifier(table)
     parts = [
         _part(source, i, column, search)
         for i, column in enumerate(columns)
@@ -123,7 +123,7 @@ def statement(table: str, columns: Sequence[Column], search: str | None) -> str:
 
 
 def _part(source: str, place: int, column: Column, search: str | None) -> str:
-    cell = quoted(column.name)
+    cell = identifier(column.name)
     number = column.type == "DOUBLE"
     quartiles = f"quantile_cont({cell}, {list(_QUARTILES)})" if number else "NULL::DOUBLE[]"
     counted = column.type in ("DOUBLE", "VARCHAR", "BOOLEAN")

@@ -218,7 +218,7 @@ def test_the_child_imports_nothing_of_ours() -> None:
     loaded = _modules("import losant_mcp.analysis.child.__main__, losant_mcp.analysis.child.engine")
     ours = {name for name in loaded if name.startswith("losant_mcp")}
     assert all(
-        name in ("losant_mcp", "losant_mcp.analysis")
+        name in ("losant_mcp", "losant_mcp.analysis", "losant_mcp.text")
         or name.startswith("losant_mcp.analysis.child")
         for name in ours
     )

@@ -18,7 +18,7 @@ import duckdb
 from losant_mcp.analysis.child import pivot, statement
 from losant_mcp.analysis.child.pages import Staging
 from losant_mcp.analysis.child.problems import MEMORY, TIME, Problem, explain
-from losant_mcp.analysis.child.quoting import literal, quoted
+from losant_mcp.analysis.child.quoting import identifier, literal
 from losant_mcp.analysis.child.values import convert, expression
 
 Json = dict[str, Any]  # JSON data
@@ -95,7 +95,7 @@ class Engine:
         """Forget tables; how many bytes the others take."""
         for table in tables:
             self._staging.pop(table, None)
-            self._connection.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
+            self._connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
         return self.memory()
 
     def check(self) -> Json:
@@ -159,10 +159,10 @@ class Engine:
             return
 
     def _view(self, view: Json) -> None:
-        source = f"SELECT * FROM memory.main.{quoted(view['table'])}"  # noqa: S608 - quoted
+        source = f"SELECT * FROM memory.main.{identifier(view['table'])}"  # noqa: S608 - quoted
         if view.get("where"):
             source += f" WHERE {view['where']}"
-        self._connection.execute(f"CREATE TEMPORARY VIEW {quoted(view['name'])} AS {source}")
+        self._connection.execute(f"CREATE TEMPORARY VIEW {identifier(view['name'])} AS {source}")
 
     def _answer(self, sql: str, views: set[str], rows: int, size: int) -> tuple[Json, bytes]:
         connection = self._connection

@@ -23,7 +23,7 @@ from typing import Any
 import duckdb
 
 from losant_mcp.analysis.child.problems import Problem
-from losant_mcp.analysis.child.quoting import literal, quoted
+from losant_mcp.analysis.child.quoting import identifier, literal
 
 Json = dict[str, Any]  # JSON data
 
@@ -44,9 +44,9 @@ class Staging:
         self, connection: duckdb.DuckDBPyConnection, table: str, columns: list[Json], stamp: str
     ) -> None:
         self._connection = connection
-        self._table = quoted(table)
+        self._table = identifier(table)
         self._columns = columns
-        self._stamp = quoted(stamp)
+        self._stamp = identifier(stamp)
         self._waiting: dict[int, tuple[str, int]] = {}
         self._next = 0
         self._misfits = 0
@@ -55,7 +55,7 @@ class Staging:
         # A struct's fields are told apart without regard to case; JSON's keys are not.
         self._distinct = len({key.lower() for key in keys}) == len(keys)
         self._strict = plain and self._distinct
-        made = ", ".join(f"{quoted(c['name'])} {c['type']}" for c in columns)
+        made = ", ".join(f"{identifier(c['name'])} {c['type']}" for c in columns)
         connection.execute(f"CREATE TABLE {self._table} ({made})")
 
     def take(self, start: int, body: bytes) -> Json:
@@ -178,7 +178,7 @@ class Staging:
         """The SQL of a cell before it is cast: text, or the JSON that an expression works on."""
         kind = "JSON" if column.get("sql") else "VARCHAR"
         if self._distinct:
-            return f"x.{quoted(column['key'])}"
+            return f"x.{identifier(column['key'])}"
         pointer = "/" + column["key"].replace("~", "~0").replace("/", "~1")
         return f"(item->{literal(pointer)})" if kind == "JSON" else f"(item->>{literal(pointer)})"
 
