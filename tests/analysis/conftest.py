@@ -38,7 +38,8 @@ class Lab:
         return desk
 
 
-@pytest.fixture(scope="session")
+# No longer: while an async fixture lives, no other test of this process can run a loop of its own.
+@pytest.fixture(scope="module")
 async def lab(demo_store: Store) -> AsyncIterator[Lab]:
     """The worker's own, with a deadline of a second: starting a child takes half of one."""
     with SandboxServer(demo_store.copy()) as server:

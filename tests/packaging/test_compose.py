@@ -31,7 +31,7 @@ from tests.served import Sandbox
 
 FOLDER = ROOT / "packaging" / "compose"
 COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))
-ENV = (FOLDER / "example.env").read_text(encoding="utf-8")
+ENV = (FOLDER / "env.example").read_text(encoding="utf-8")
 NGINX = (FOLDER / "nginx.conf").read_text(encoding="utf-8")
 
 needs_nginx = pytest.mark.skipif(shutil.which("nginx") is None, reason="no nginx here")

@@ -47,8 +47,8 @@ def _objects() -> Counter[str]:
         {
             f"{kind.__module__}.{kind.__qualname__}": number
             for kind, number in kinds.items()
-            if kind.__module__.startswith(("losant_mcp.", "mcp.", "anyio.", "starlette."))
-            and not kind.__module__.startswith(UNCOUNTED)
+            if str(kind.__module__).startswith(("losant_mcp.", "mcp.", "anyio.", "starlette."))
+            and not str(kind.__module__).startswith(UNCOUNTED)
         }
     )
 
