@@ -31,7 +31,7 @@ demo: .venv/.runtime ## a tour on the embedded sandbox; no account needed
 test: .venv/.dev ## run the tests
 	@$(PYTEST) $(ARGS)
 
-thorough: .venv/.dev ## run what takes minutes: faults, fuzzing, replicas, packaging, conformance
+thorough: .venv/.dev ## run what takes minutes: faults, fuzzing, hostile data, replicas, packaging
 	@$(PYTEST) -m "thorough and not nightly" $(ARGS)
 
 nightly: .venv/.dev ## run all tests, those of hours of traffic included

@@ -31,17 +31,21 @@ from losant_mcp.tools.times import utc_now
 from tests.calling import Connect, Mode, Serve
 from tests.served import Sandbox
 
-THOROUGH = ("conformance", "faults", "fuzz", "packaging", "replicas", "soak")
-"""Folders of tests that take minutes: `make thorough`, and so `.ci/run`, runs them."""
+THOROUGH = (
+    *("conformance/", "faults/", "fuzz/", "hostile/", "packaging/", "replicas/", "soak/"),
+    # Each of these starts a program at a terminal of its own.
+    *("cli/test_approve.py", "cli/test_backups_command.py", "cli/test_restore_command.py"),
+)
+"""What takes minutes: `make thorough`, and so `.ci/run`, runs it."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what is in these folders, unless somebody asks for one of them by name."""
+    """Mark what takes minutes, unless somebody asks for some of the tests by name."""
     if [Path(argument).name for argument in config.args] != ["tests"]:
         return
     for item in items:
-        if item.path.relative_to(Path(__file__).parent).parts[0] in THOROUGH:
+        if item.path.relative_to(Path(__file__).parent).as_posix().startswith(THOROUGH):
             item.add_marker(pytest.mark.thorough)
 
 
