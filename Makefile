@@ -18,7 +18,7 @@ LOCK_FLAGS :=
 COMPILE := $(BIN)/python -m uv --no-config --quiet pip compile --universal --generate-hashes \
 	--python-version 3.11 --no-annotate --custom-compile-command "make lock" $(LOCK_FLAGS)
 
-.PHONY: help demo test thorough nightly check readme docs bench bundle lock clean
+.PHONY: help demo test thorough nightly coverage check readme docs bench bundle lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,6 +36,12 @@ thorough: .venv/.dev ## run what takes minutes: faults, fuzzing, hostile data, r
 
 nightly: .venv/.dev ## run all tests, those of hours of traffic included
 	@$(PYTEST) -m "nightly or not nightly" $(ARGS)
+
+coverage: .venv/.dev ## run all but the nightly tests, and say which branches none of them takes
+	@$(BIN)/python -m coverage erase
+	@$(BIN)/python -m coverage run -m pytest -n auto --dist loadgroup -m "not nightly" $(ARGS)
+	@$(BIN)/python -m coverage combine --quiet
+	@$(BIN)/python -m coverage report
 
 check: .venv/.dev ## lint, formatting, types
 	@$(BIN)/python -m ruff check
