@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from losant_mcp.analysis.charts_data import MOST_POINTS, ChartKind, Data, Description, Table
-from losant_mcp.analysis.charts_drawing import Drawing
 from losant_mcp.analysis.charts_render import available, render
 from losant_mcp.api.types import JsonObject
 from losant_mcp.text import one_line
@@ -40,6 +39,9 @@ def chart(table: Table, description: Description, *, time_zone: str = "system") 
 
     Raises InvalidRequest where the description does not fit the table.
     """
+    # Loaded here: most servers' starts are followed by no chart.
+    from losant_mcp.analysis.charts_drawing import Drawing
+
     zone = None if time_zone == "system" else ZoneInfo(time_zone)
     data = Data.read(table, description, zone)
     drawing = Drawing(data, time_zone if zone else datetime.now().astimezone().tzname() or "local")
