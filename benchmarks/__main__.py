@@ -16,8 +16,10 @@ from benchmarks import (
     digest,
     guard,
     guard_calls,
+    hosting,
     jobs,
     page,
+    replicas,
     resources,
     sandbox_speed,
     tokens,
@@ -38,6 +40,8 @@ MEASURES: Mapping[str, ModuleType] = {
         digest,
         guard_calls,
         guard,
+        hosting,
+        replicas,
         sandbox_speed,
     )
 }

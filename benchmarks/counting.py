@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from functools import cache
 from typing import Any
-
-from bpe_openai import get_encoding
 
 PIECE = 200_000
 """Characters that the encoder takes at once; above 200,000 tokens it refuses."""
@@ -25,4 +24,9 @@ def count(text: str) -> int:
 
 @cache
 def _encoding() -> Any:  # published without types
-    return get_encoding("o200k_base")
+    with warnings.catch_warnings():
+        # It opens its own data in a way that Python has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from bpe_openai import get_encoding
+
+        return get_encoding("o200k_base")
