@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import anyio
@@ -13,6 +15,7 @@ import pytest
 
 from tests.hosting.serving import JSON_RPC, META, MODERN, Served, served
 from tests.served import Sandbox
+from tests.soak.holding import memory_of
 
 CLIENTS = 64
 FAULTS = (
@@ -40,6 +43,7 @@ async def test_under_faults_every_write_is_done_as_often_as_told(
         table = await _table(host, keys[0])
         sandbox.set_faults(*({**fault, "times": calls * 4} for fault in FAULTS))
         told: dict[str, str] = {}
+        memory: list[float] = []
 
         async def work(number: int) -> None:
             async with host.http(keys[number % len(keys)], **JSON_RPC, **MODERN) as http:
@@ -49,12 +53,16 @@ async def test_under_faults_every_write_is_done_as_often_as_told(
                     answer = await _call(http, "insert_rows", dataTableId=table, rows=[row])
                     told[mark] = _told(answer)
                     await _call(http, chance.choice(("list_events", "list_data_tables")))
+                    memory.append(memory_of(os.getpid()))
 
         async with anyio.create_task_group() as tasks:
             for number in range(CLIENTS):
                 tasks.start_soon(work, number)
         assert await host.is_alive()
         assert host.hosting.door.calls.taken == 0
+    if calls > 1:
+        # The sandbox, with its log of requests, is in this process, too.
+        assert median(memory[-CLIENTS:]) - median(memory[len(memory) // 2 :][:CLIENTS]) < 48
     sandbox.set_faults()
     stored = _stored(sandbox, table)
     assert set(told.values()) >= {"done", "unknown"}

@@ -58,11 +58,11 @@ class Watched:
     def look(self) -> Held:
         """What it holds now."""
         children = [*descendants(self.pid)]
-        own = _memory(self.pid)
+        own = memory_of(self.pid)
         kinds = Counter(_kinds(self.pid))
         return Held(
             memory=own,
-            whole_memory=own + sum(map(_memory, children)),
+            wholememory_of=own + sum(map(_memory, children)),
             files=kinds.total(),
             sockets=kinds["socket"],
             threads=len(_entries(Path(f"/proc/{self.pid}/task"))),
@@ -91,7 +91,8 @@ def _is_zombie(pid: int) -> bool:
     return _read(Path(f"/proc/{pid}/stat")).rpartition(") ")[2].startswith("Z")
 
 
-def _memory(pid: int) -> float:
+def memory_of(pid: int) -> float:
+    """Resident memory in MiB; 0 where the system does not tell."""
     pages = _read(Path(f"/proc/{pid}/statm")).split()
     return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") / MIB if pages else 0.0
 
