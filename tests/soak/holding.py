@@ -62,7 +62,7 @@ class Watched:
         kinds = Counter(_kinds(self.pid))
         return Held(
             memory=own,
-            wholememory_of=own + sum(map(_memory, children)),
+            whole_memory=own + sum(map(memory_of, children)),
             files=kinds.total(),
             sockets=kinds["socket"],
             threads=len(_entries(Path(f"/proc/{self.pid}/task"))),
