@@ -48,6 +48,9 @@ async def test_callers_share_no_poller_and_no_notification(
         ):
             watched = [tenant.server.resources.watching for tenant in host.hosting.tenants.all]
             assert [it.watched for it in watched] == [[NEW], [NEW]]
+            pollers = [poller for it in watched for poller in it._pollers.values()]
+            # Whoever is still reading what he compares with is rightly told of a change meanwhile.
+            await until(lambda: not any(poller.begins for poller in pollers))
             heard = False
             with anyio.fail_after(30):
                 # A notification outside of a request is lost while its stream is being opened.
