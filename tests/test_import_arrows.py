@@ -31,12 +31,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "text": set(),
     "api": {"errors"},
     # The contract's other face: it must never agree with the client by sharing its code.
-    "sandbox": {"errors", "api"},
+    "sandbox": {"errors", "api", "sockets"},
     "config": {"errors", "api"},
     "claims": set(),
     # What happens, told upwards: whoever counts it is above, and unknown to who tells it.
     "observer": set(),
     "tracing": set(),
+    "sockets": set(),
     "guides": {"errors"},
     "policy": {"errors", "api"},
     "client": _BELOW_CLIENT,
@@ -48,8 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prompts": _BELOW_TOOLS | {"tools", "resources"},
     "completions": _BELOW_TOOLS | {"tools"},
     "server": _BELOW_SERVER,
-    "http": _BELOW_SERVER | {"server"},
-    "hosting": _BELOW_SERVER | {"server", "http"},
+    "http": _BELOW_SERVER | {"server", "sockets"},
+    "hosting": _BELOW_SERVER | {"server", "http", "sockets"},
     # The command line also starts the sandbox.
     "cli": _BELOW_SERVER | {"server", "http", "hosting", "sandbox"},
     "__main__": {"cli"},

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.hosting.address import Address
-from losant_mcp.http.sockets import listening
+from losant_mcp.sockets import listening
 
 HEADER_SECONDS = 10.0
 MOST_CONNECTIONS = 4096

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from losant_mcp.http.approvals import Approvals
-from losant_mcp.http.sockets import listening
+from losant_mcp.sockets import listening
 
 HOST = "127.0.0.1"
 

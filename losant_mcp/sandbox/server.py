@@ -23,6 +23,7 @@ from losant_mcp.sandbox import tokens
 from losant_mcp.sandbox.app import create_app
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.store import Store
+from losant_mcp.sockets import listening
 
 HOST = "127.0.0.1"
 _GRACE = 2
@@ -36,7 +37,7 @@ class SandboxServer:
     """
 
     def __init__(self, store: Store, *, port: int = 0, empty: bool = False) -> None:
-        self._socket = _listen(port)
+        self._socket = listening(HOST, port)
         self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
         self.use(store, empty=empty)
         # Lifespan off: there is none. Date header off: the app dates answers by its own clock.
@@ -104,22 +105,6 @@ class SandboxServer:
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)
-
-
-def _listen(port: int) -> socket.socket:
-    # With protocol 0 asyncio leaves Nagle's algorithm on, which costs 40 ms a request on Linux.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows, where SO_REUSEADDR shares a port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-    else:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _first_device(store: Store) -> str:

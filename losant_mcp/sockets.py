@@ -1,4 +1,4 @@
-"""Listening sockets, as both web servers of this package need them."""
+"""Listening sockets, as every web server of this package needs them."""
 
 from __future__ import annotations
 
