@@ -110,9 +110,10 @@ def tls(tmp_path: Path) -> Path:
 
 @contextmanager
 def nginx(tls: Path, upstream: str) -> Iterator[str]:
-    """A real nginx with the compose file's configuration before this one server; its URL."""
+    """A real nginx with the compose file's configuration before this one server; its socket."""
     folder = tls.parent
-    text = NGINX.replace("/etc/nginx/tls", str(tls)).replace("/tmp/", f"{folder}/")
+    # The paths of its own go first: this folder may lie below /tmp, too.
+    text = NGINX.replace("/tmp/", f"{folder}/").replace("/etc/nginx/tls", str(tls))
     text = re.sub(r"server replica-\d:8000;", f"server {upstream};", text)
     text = text.replace("listen 8443 ssl;", f"listen unix:{folder}/s.sock ssl;")
     (folder / "nginx.conf").write_text(f"daemon off;\n{text}", encoding="utf-8")
@@ -127,6 +128,7 @@ def nginx(tls: Path, upstream: str) -> Iterator[str]:
         while not (folder / "s.sock").exists():
             assert time.monotonic() < end
             assert process.poll() is None
+            time.sleep(0.01)
         yield str(folder / "s.sock")
 
 
