@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from losant_mcp.cli.keys import check_id
+from losant_mcp.cli.kept_file import WIDTH, check_applications, takes_file
 from losant_mcp.cli.table import table
 from losant_mcp.cli.terminal import hidden, require_person
-from losant_mcp.config import variable
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.hosting.approvers import ApproverFile, check_name, problem_with
 
-WIDTH = 80
+_takes_file = takes_file("approvers_file", "the approvers")
 
 
 @click.group()
 def approvers() -> None:
     """Add, list and remove the approvers of a hosted server."""
-
-
-def _takes_file(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--approvers-file",
-        "path",
-        type=click.Path(dir_okay=False, path_type=Path),
-        envvar=variable("approvers_file"),
-        required=True,
-        help=f"The file that holds the approvers. [{variable('approvers_file')}]",
-    )(command)
 
 
 @approvers.command("add")
@@ -58,9 +44,9 @@ def _takes_file(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("name")
 def add_approver(
     path: Path,
-    applications: Any,
+    applications: tuple[str, ...],
     all_applications: bool,
-    callers: Any,
+    callers: tuple[str, ...],
     no_passphrase: bool,
     name: str,
 ) -> None:
@@ -74,8 +60,7 @@ def add_approver(
             "Say which applications they decide about.",
             hint="Give --application ID, once for each, or --all-applications.",
         )
-    for application in applications:
-        check_id(application)
+    check_applications(applications)
     check_name(name)
     passphrase = None if no_passphrase else _typed(name)
     file = ApproverFile(path)

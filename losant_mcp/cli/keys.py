@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import click
-from pydantic import TypeAdapter, ValidationError
 
-from losant_mcp.api.types import ObjectId
+from losant_mcp.cli.kept_file import WIDTH, check_applications, takes_file
 from losant_mcp.cli.table import table
-from losant_mcp.config import TOOLSETS, Access, variable
-from losant_mcp.errors import ConfigurationError
+from losant_mcp.config import TOOLSETS, Access, Toolset
 from losant_mcp.hosting.keys import KeyFile
 
-WIDTH = 80
+_takes_file = takes_file("keys_file", "the keys' hashes")
 
 
 @click.group()
 def keys() -> None:
     """Add, list and remove the client keys of a hosted server."""
-
-
-def _takes_file(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option(
-        "--keys-file",
-        "path",
-        type=click.Path(dir_okay=False, path_type=Path),
-        envvar=variable("keys_file"),
-        required=True,
-        help=f"The file that holds the keys' hashes. [{variable('keys_file')}]",
-    )(command)
 
 
 @keys.command("add")
@@ -58,27 +44,22 @@ def _takes_file(command: Callable[..., None]) -> Callable[..., None]:
     help="The only toolsets that it sees; give it once for each.",
 )
 @click.argument("name")
-def add_key(path: Path, name: str, access: Access, applications: Any, toolsets: Any) -> None:
+def add_key(
+    path: Path,
+    name: str,
+    access: Access,
+    applications: tuple[str, ...],
+    toolsets: tuple[Toolset, ...],
+) -> None:
     """Add a key and print it, this once.
 
     NAME is for people, logs and the audit, such as alice or night-shift. What is backed up for a
     key belongs to its name, so a new key of the same name finds it.
     """
-    for application in applications:
-        check_id(application)
+    check_applications(applications)
     key = KeyFile(path).add(name, access, applications, toolsets)
     click.echo(key)
     click.echo(f"This is the key of {name}. It is shown now and never again.", err=True)
-
-
-def check_id(text: str) -> None:
-    """Raise ConfigurationError unless it can be the id of an application."""
-    try:
-        TypeAdapter(ObjectId).validate_python(text)
-    except ValidationError:
-        raise ConfigurationError(
-            f"--application: {text[:60]!r} is no id.", hint="An id has 24 hexadecimal characters."
-        ) from None
 
 
 @keys.command("list")
