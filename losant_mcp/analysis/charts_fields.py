@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, Literal
 
+from losant_mcp.api.times import from_ms, to_ms
 from losant_mcp.api.types import JsonObject
 from losant_mcp.text import one_line
 
@@ -19,7 +20,6 @@ LABEL_CHARACTERS = 36
 _TIME_TYPES = re.compile(r"TIMESTAMP.*|DATE")
 _NUMBER_TYPES = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|REAL")
 _LOOKS_LIKE_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass
@@ -104,13 +104,13 @@ def _moment(text: str, zone: tzinfo | None) -> int | None:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.astimezone() if zone is None else moment.replace(tzinfo=zone)
-        return (moment - _EPOCH) // timedelta(milliseconds=1)
+        return to_ms(moment)
     except (ValueError, OverflowError):
         return None
 
 
 def _local(ms: int, zone: tzinfo | None) -> datetime:
-    return (_EPOCH + timedelta(milliseconds=ms)).astimezone(zone)
+    return from_ms(ms).astimezone(zone)
 
 
 def _number(cell: Any) -> float | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import textwrap
 
+from losant_mcp.api.times import DAY
 from losant_mcp.api.types import JsonObject
 
 WIDTH, HEIGHT = 660, 330
@@ -73,9 +74,6 @@ CONFIG: JsonObject = {
     "scale": {"bandPaddingInner": 0.18},
 }
 
-_HOUR = 3_600_000
-_DAY = 24 * _HOUR
-
 # Written here and nowhere else: no text from outside comes near an expression.
 _DATES_AND_TIMES = (
     "hours(datum.value) == 0 && minutes(datum.value) == 0"
@@ -91,9 +89,9 @@ _MONTHS = (
 
 def time_axis(start: int, end: int) -> JsonObject:
     """Labels of an axis of time from ``start`` to ``end`` (ms), in 24 hours."""
-    if end - start <= 4 * _DAY:
+    if end - start <= 4 * DAY:
         return {"labelExpr": _DATES_AND_TIMES}
-    return {"labelExpr": _DATES if end - start <= 60 * _DAY else _MONTHS}
+    return {"labelExpr": _DATES if end - start <= 60 * DAY else _MONTHS}
 
 
 def wrapped(text: str, characters: int) -> str | list[str]:

@@ -19,6 +19,7 @@ from losant_mcp.analysis.digest_counts import GroupBy, Tally
 from losant_mcp.analysis.loading import Progress, no_progress
 from losant_mcp.analysis.together import both
 from losant_mcp.api.events import Event, Events
+from losant_mcp.api.times import HOUR
 from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import PAGE_SIZE, by_number
@@ -29,7 +30,6 @@ REMEMBERED = 20_000
 """Ids of events just read, by which one that comes twice is known: more than are on the way."""
 
 OLDEST_SHOWN = 3
-HOUR = 3_600_000
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
-from typing import Literal, TypeVar
+from typing import Literal
 
 from losant_mcp.analysis.digest_bursts import Bursts
 from losant_mcp.api.events import LEVELS, Event
+from losant_mcp.api.times import from_ms, read_date
 from losant_mcp.text import one_line
 
 GroupBy = Literal["subject", "device", "level", "state", "hour", "day"]
@@ -28,9 +29,7 @@ NAME_CHARACTERS = 60
 OTHERS = "(others)"
 
 _SAMPLES = 3
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
-T = TypeVar("T", int, None)
 Key = tuple[str | None, ...]
 
 
@@ -134,7 +133,8 @@ class Tally:
     def add(self, events: Iterable[Event], *, otherwise: int) -> None:
         """Count events; one without a readable date is taken to be of ``otherwise``."""
         for event in events:
-            self._add(event, moment(event.creationDate, otherwise))
+            at = read_date(event.creationDate)
+            self._add(event, otherwise if at is None else at)
 
     def _add(self, event: Event, at: int) -> None:
         level, state = _name(event.level, "unknown"), _name(event.state, "unknown")
@@ -173,7 +173,7 @@ class Tally:
                 return level
             case "state":
                 return state
-        local = self._local(_EPOCH + timedelta(milliseconds=at))
+        local = self._local(from_ms(at))
         return local.strftime("%Y-%m-%d %H:00" if by == "hour" else "%Y-%m-%d")
 
     def _source(self, event: Event) -> Source:
@@ -192,11 +192,3 @@ class Tally:
 @lru_cache(maxsize=5_000)
 def _name(name: str | None, id: str) -> str:
     return one_line(name or "", NAME_CHARACTERS) or id
-
-
-def moment(date: str | None, otherwise: T) -> int | T:
-    """An ISO 8601 date in ms since the epoch; ``otherwise`` for what is none."""
-    try:
-        return (datetime.fromisoformat(date or "") - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, TypeError):
-        return otherwise

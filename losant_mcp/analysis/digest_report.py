@@ -11,7 +11,6 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from losant_mcp.analysis.digest import Digest, OldOpen
@@ -21,12 +20,12 @@ from losant_mcp.analysis.digest_counts import (
     Cluster,
     Key,
     Tally,
-    moment,
     severity,
     summed,
 )
 from losant_mcp.analysis.tokens import estimate
 from losant_mcp.api.events import STATES, Event
+from losant_mcp.api.times import iso, read_date
 from losant_mcp.api.types import JsonObject
 from losant_mcp.text import NOTE, one_line
 
@@ -58,7 +57,6 @@ _SIZES = (
     _Size(6, characters=32, sources=1, old=1),
     _Size(0, characters=20, sources=1, old=0),
 )
-_EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass
@@ -171,7 +169,7 @@ class _Report:
         """The result; what to look at first comes first."""
         digest, tally = self.digest, self.tally
         made: JsonObject = {"note": NOTE} if self.rows else {}
-        made["window"] = {"start": iso(digest.scope.start), "end": iso(digest.scope.end)}
+        made["window"] = {"start": _second(digest.scope.start), "end": _second(digest.scope.end)}
         made |= {"total": tally.total, "exact": not digest.inexact}
         if digest.inexact:
             made["inexact"] = digest.inexact
@@ -204,7 +202,7 @@ class _Report:
             )
         levels = by_severity(it.levels)
         told = ", ".join(f"{name} {n}" for name, n in levels.items())
-        ends = [iso(it.first), iso(it.last) if it.count > 1 else None, _rate(it)]
+        ends = [_second(it.first), _second(it.last) if it.count > 1 else None, _rate(it)]
         counts = [
             it.count,
             told if len(levels) > 1 else next(iter(levels)),
@@ -251,7 +249,7 @@ class _Report:
                 in_rows[row] += count
         minutes = max(1, math.ceil((flood.end - flood.start) / 60_000))
         where = "".join(f", {most} of them in row {row}" for row, most in in_rows.most_common(1))
-        return f"flood: {flood.count} events in {minutes} min from {iso(flood.start)}{where}"
+        return f"flood: {flood.count} events in {minutes} min from {_second(flood.start)}{where}"
 
     def floods(self) -> JsonObject:
         """Every flood, or the largest, as [start, end, events]."""
@@ -259,7 +257,7 @@ class _Report:
         if not number:
             return {}
         largest = self.tally.floods.largest()[:_LISTED]
-        windows = [[iso(it.start), iso(it.end), it.count] for it in largest]
+        windows = [[_second(it.start), _second(it.end), it.count] for it in largest]
         more = {"moreFloods": number - len(windows)} if number > len(windows) else {}
         return {"floods": windows, **more}
 
@@ -294,8 +292,8 @@ class _Report:
         if not old.count:
             return {}
         told: JsonObject = {"atMost" if old.at_most else "count": old.count, "hours": old.hours}
-        oldest = moment(old.oldest.creationDate, None) if old.oldest else None
-        told["oldest"] = None if oldest is None else iso(oldest)
+        oldest = read_date(old.oldest.creationDate) if old.oldest else None
+        told["oldest"] = None if oldest is None else _second(oldest)
         events = {event.id: event for event in (*old.worst[:1], *filter(None, [old.oldest]))}
         events |= {event.id: event for event in old.worst}
         if not self.size.old:
@@ -305,13 +303,13 @@ class _Report:
         return {"oldOpen": told}
 
     def _event(self, event: Event) -> list[Any]:
-        since = moment(event.creationDate, None)
+        since = read_date(event.creationDate)
         return [
             event.id,
             one_line(event.level or "", 20),
             one_line(event.subject or "", self.size.characters),
             one_line(event.deviceName or "", NAME_CHARACTERS) or event.deviceId,
-            None if since is None else iso(since),
+            None if since is None else _second(since),
         ]
 
 
@@ -355,7 +353,6 @@ def _rate(cluster: Cluster) -> str | None:
     raise AssertionError
 
 
-def iso(ms: int) -> str:
-    """Ms since the epoch as ISO 8601 in UTC, to the second."""
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def _second(ms: int) -> str:
+    """As ISO 8601, to the second."""
+    return iso(ms - ms % 1000)

@@ -13,10 +13,11 @@ from typing import Any
 
 from losant_mcp.analysis.child.quoting import identifier, literal
 from losant_mcp.analysis.loading import Progress, no_progress
-from losant_mcp.analysis.sources import Column, iso, ms, table_columns
+from losant_mcp.analysis.sources import Column, table_columns
 from losant_mcp.analysis.tokens import estimate
 from losant_mcp.analysis.workbench import Answer, Check, Workbench
 from losant_mcp.api.tables import DataTable
+from losant_mcp.api.times import iso, read_date
 from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
 from losant_mcp.errors import InvalidRequest
@@ -188,7 +189,7 @@ def _read(
 
 def _date(cell: str | None) -> str | None:
     """A moment as Losant writes it."""
-    at = ms(cell)
+    at = read_date(cell)
     return cell if at is None else iso(at)
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 from losant_mcp.api.endpoint import Endpoint
@@ -27,6 +26,7 @@ from losant_mcp.api.query import DEVICES, EVENTS, ROWS, Subject
 from losant_mcp.api.query_values import nearest
 from losant_mcp.api.tables import Column as TableColumn
 from losant_mcp.api.tables import DataTable
+from losant_mcp.api.times import HOUR, iso, read_date
 from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import PAGE_SIZE
@@ -41,7 +41,6 @@ CELLS = 40_000
 MOST_ROWS = 5_000
 """A page of rows has about so many cells, and at most so many rows."""
 
-_HOUR = 3_600_000
 _TYPES = {"string": "VARCHAR", "number": "DOUBLE", "boolean": "BOOLEAN"}
 _SHOWN = 8
 
@@ -80,8 +79,8 @@ class Window:
 
     def widened(self) -> Window:
         """The window in full hours, so that the next question finds its events loaded."""
-        end = None if self.end is None else self.end + -self.end % _HOUR
-        return Window(self.start - self.start % _HOUR, end)
+        end = None if self.end is None else self.end + -self.end % HOUR
+        return Window(self.start - self.start % HOUR, end)
 
     def query(self) -> JsonObject:
         """The window as an advanced query."""
@@ -159,7 +158,7 @@ class Source:
                 else await client.data_table_rows_query(**view, body=self.query)
             )
             newest = page.items[0].get("updatedAt") if page.items else None
-            return Stamp(page.totalCount, ms(newest))
+            return Stamp(page.totalCount, read_date(newest))
         common: dict[str, Any] = {
             "applicationId": self.application_id,
             "sortField": "lastUpdated",
@@ -170,11 +169,11 @@ class Source:
         if self.kind == "events":
             events = await client.events_get(**common)
             return Stamp(
-                events.totalCount, ms(events.items[0].lastUpdated if events.items else None)
+                events.totalCount, read_date(events.items[0].lastUpdated if events.items else None)
             )
         devices = await client.devices_get(**common, excludeConnectionInfo=True)
         return Stamp(
-            devices.totalCount, ms(devices.items[0].lastUpdated if devices.items else None)
+            devices.totalCount, read_date(devices.items[0].lastUpdated if devices.items else None)
         )
 
     async def unchanged(self, client: LosantClient) -> bool:
@@ -199,25 +198,6 @@ class Source:
             "query": self.query,
         }
         return await client.read_raw(self.endpoint, path, numbered)
-
-
-def ms(text: object) -> int | None:
-    """Ms since the epoch of Losant's date; None for what is none."""
-    if not isinstance(text, str):
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return round(at.timestamp() * 1000)
-
-
-def iso(at: int) -> str:
-    """Ms since the epoch as ISO 8601 in UTC, without milliseconds where they are zero."""
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    text = moment.isoformat(timespec="milliseconds" if at % 1000 else "seconds")
-    return text.replace("+00:00", "Z")
 
 
 # ---- columns -------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from losant_mcp.analysis.sources import (
 from losant_mcp.analysis.together import both
 from losant_mcp.api.query import Subject, parse_query
 from losant_mcp.api.tables import DataTable
+from losant_mcp.api.times import DAY, to_ms
 from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
 from losant_mcp.client.paging import all_items, by_number
@@ -146,8 +147,8 @@ class Workbench:
         client's errors.
         """
         if start is None:
-            now = round(client.losant_now().timestamp() * 1000)
-            start = (now if end is None else end) - DEFAULT_DAYS * 86_400_000
+            now = to_ms(client.losant_now())
+            start = (now if end is None else end) - DEFAULT_DAYS * DAY
         if end is not None and end <= start:
             raise InvalidRequest("The window of events is empty: its end is not after its start.")
         asked = _Asked(sql, dict(prefilter or {}), Window(start, end), check or _checked, rows)

@@ -8,12 +8,12 @@ from typing import Any
 from losant_mcp.analysis.clauses import count_events
 from losant_mcp.analysis.together import together
 from losant_mcp.api.events import LEVELS, Event
+from losant_mcp.api.times import iso
 from losant_mcp.resources.spec import resource, said
 from losant_mcp.text import NOTE
 from losant_mcp.tools import events, results
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.digest import summarize_events
-from losant_mcp.tools.times import iso
 
 TOKENS = 2000
 

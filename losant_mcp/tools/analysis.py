@@ -15,13 +15,13 @@ from losant_mcp.api.endpoints import (
     DEVICES_GET,
     EVENTS_GET,
 )
+from losant_mcp.api.times import DAY
 from losant_mcp.tools import paging
 from losant_mcp.tools.arguments import ApplicationId, Time
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.schema import JsonSchema
 from losant_mcp.tools.selects import select, told
 from losant_mcp.tools.spec import LISTING, tool
-from losant_mcp.tools.times import DAY
 
 ANSWER: JsonSchema = {
     **LISTING,

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 from losant_mcp.analysis.loading import Progress
 from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
+from losant_mcp.api.times import iso, to_ms
 from losant_mcp.api.types import PageFields, RequestModel, RequestRoot
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings, Toolset
@@ -18,7 +19,7 @@ from losant_mcp.errors import InvalidQuery, InvalidRequest
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.tools import paging, results
 from losant_mcp.tools.arguments import read
-from losant_mcp.tools.times import Clock, iso, to_ms
+from losant_mcp.tools.times import Clock
 
 TIME_FIELDS = {
     EVENTS.name: {"creationDate", "lastUpdated"},

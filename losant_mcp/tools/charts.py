@@ -27,6 +27,7 @@ from losant_mcp.api.endpoints import (
     DEVICES_GET,
     EVENTS_GET,
 )
+from losant_mcp.api.times import DAY, iso
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.tools.arguments import ApplicationId, DeviceIds, Time, read
 from losant_mcp.tools.call import Call
@@ -34,7 +35,6 @@ from losant_mcp.tools.image import WithImage, size_of
 from losant_mcp.tools.selects import select, told
 from losant_mcp.tools.series import device_labels
 from losant_mcp.tools.spec import tool
-from losant_mcp.tools.times import DAY, iso
 
 _MINUTE = 60_000
 # What people count in, in minutes.

@@ -25,6 +25,7 @@ from losant_mcp.api.endpoints import (
 )
 from losant_mcp.api.query import DEVICES
 from losant_mcp.api.query_values import MAX_ITEMS
+from losant_mcp.api.times import DAY, iso
 from losant_mcp.api.types import DeviceTag
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
@@ -35,7 +36,6 @@ from losant_mcp.tools.egress import CallbackUrl, Email
 from losant_mcp.tools.guarded import recorded
 from losant_mcp.tools.jobs import started
 from losant_mcp.tools.spec import LISTING, OUTCOME, tool
-from losant_mcp.tools.times import DAY, iso
 
 DeviceTags = Annotated[
     list[DeviceTag], Field(max_length=100, description="Devices with any of these")

@@ -6,12 +6,13 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, WithJsonSchema
 
-from losant_mcp.analysis.digest import HOUR, Scope, digest
+from losant_mcp.analysis.digest import Scope, digest
 from losant_mcp.analysis.digest_counts import GroupBy
 from losant_mcp.analysis.digest_report import MOST_ROWS, TOKENS, report
 from losant_mcp.api.endpoints import EVENTS_GET
 from losant_mcp.api.events import State
 from losant_mcp.api.query import EVENTS
+from losant_mcp.api.times import HOUR
 from losant_mcp.tools.arguments import ApplicationId, Time
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.events import EventQuery, Filter

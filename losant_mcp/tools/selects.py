@@ -7,11 +7,11 @@ from typing import Any
 
 from losant_mcp.analysis.workbench import MOST_ROWS, Answer
 from losant_mcp.api.query import Subject
+from losant_mcp.api.times import iso
 from losant_mcp.api.types import JsonObject
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
 from losant_mcp.tools.call import Call
-from losant_mcp.tools.times import iso
 
 
 async def select(

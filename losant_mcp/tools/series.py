@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from losant_mcp.api.data import TimeSeriesData
+from losant_mcp.api.times import iso, to_ms
 from losant_mcp.text import clean, one_line
 from losant_mcp.tools.call import Call
-from losant_mcp.tools.times import iso, to_ms
 
 DEFAULT_RAW_POINTS = 1000
 

@@ -12,17 +12,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from losant_mcp.api.times import from_ms, to_ms
 from losant_mcp.errors import InvalidRequest
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 # A capital M would be read as minutes by some and as months by others.
 _relative = re.compile(r"(?:[nN][oO][wW])?\s*([+-])\s*([0-9]{1,6})\s*([smhdwSHDW])")
 _epoch = re.compile(r"[0-9]{12,16}")
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
-
-DAY = 86_400_000
-"""In ms."""
 
 LAST = 253_402_300_799_999
 """The last ms of the year 9999."""
@@ -82,7 +78,7 @@ class Clock:
             span = timedelta(**{_UNITS[unit.lower()]: int(count)})
             return self.now() - span if sign == "-" else self.now() + span
         if _epoch.fullmatch(text):
-            return _EPOCH + timedelta(milliseconds=int(text))
+            return from_ms(int(text))
         return self._at(datetime.fromisoformat(text))
 
     def _at(self, moment: datetime) -> datetime:
@@ -97,15 +93,3 @@ def _number(value: int | float) -> int:
     if isinstance(value, bool) or not value >= _FIRST_AS_NUMBER:
         raise ValueError
     return int(value)
-
-
-def to_ms(moment: datetime) -> int:
-    """The moment in ms since the epoch."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
-
-
-def iso(ms: int) -> str:
-    """Ms since the epoch as ISO 8601 in UTC, without milliseconds where they are zero."""
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    spec = "milliseconds" if ms % 1000 else "seconds"
-    return moment.isoformat(timespec=spec).replace("+00:00", "Z")

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from losant_mcp.api.times import iso, to_ms
 from losant_mcp.errors import InvalidRequest
-from losant_mcp.tools.times import LAST, Clock, iso, to_ms
+from losant_mcp.tools.times import LAST, Clock
 from tests.calling import Connect, result
 from tests.tools.plausible import PUMP
 from tests.tools.watching import Watch
