@@ -95,6 +95,7 @@ async def profile(
         progress=progress,
         check=check,
         rows=len(columns) + 1,
+        tables=[table],
     )
     return _read(answer, table, columns, wanted)
 

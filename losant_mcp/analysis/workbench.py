@@ -140,8 +140,11 @@ class Workbench:
         progress: Progress = no_progress,
         check: Check | None = None,
         rows: int = MOST_ROWS,
+        tables: list[DataTable] | None = None,
     ) -> Answer:
         """Run one SELECT. ``start`` and ``end`` (ms) are the window of events, by creationDate.
+
+        ``tables`` are those that it may name, where the caller has read them already.
 
         Raises InvalidRequest for a statement that cannot run, says why, and what to do; and the
         client's errors.
@@ -151,7 +154,9 @@ class Workbench:
             start = (now if end is None else end) - DEFAULT_DAYS * DAY
         if end is not None and end <= start:
             raise InvalidRequest("The window of events is empty: its end is not after its start.")
-        asked = _Asked(sql, dict(prefilter or {}), Window(start, end), check or _checked, rows)
+        asked = _Asked(
+            sql, dict(prefilter or {}), Window(start, end), check or _checked, rows, tables
+        )
         for last in (False, False, True):
             async with self._desk(client, application_id) as desk:
                 try:
@@ -191,7 +196,7 @@ class Workbench:
         # The child, which may have to be started, and Losant are asked at the same time.
         names, tables = await both(
             lambda: self._tables_named(desk.child, asked.sql),
-            lambda: _all_tables(client, application_id),
+            lambda: _known_tables(client, application_id, asked),
         )
         sources = _sources(application_id, names, tables, asked)
         distinct = {source.key: source for source in sources.values()}
@@ -277,6 +282,7 @@ class _Asked:
     window: Window
     check: Check
     rows: int
+    tables: list[DataTable] | None
 
 
 def _checked(
@@ -342,10 +348,12 @@ def _not_named(name: str, names: Sequence[str]) -> InvalidRequest:
     )
 
 
-async def _all_tables(
-    client: LosantClient, application_id: str
+async def _known_tables(
+    client: LosantClient, application_id: str, asked: _Asked
 ) -> list[DataTable] | LosantMcpError:
     """The data tables, or why they cannot be read: a token may be for events alone."""
+    if asked.tables is not None:
+        return asked.tables
     try:
         return await all_items(
             by_number(partial(client.data_tables_get, applicationId=application_id))
