@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
-from losant_mcp.analysis.workbench import DEFAULT_DAYS, Answer
+from losant_mcp.analysis.workbench import Answer
 from losant_mcp.api.endpoints import (
     DATA_TABLE_GET,
     DATA_TABLE_ROWS_GET,
@@ -15,7 +15,6 @@ from losant_mcp.api.endpoints import (
     DEVICES_GET,
     EVENTS_GET,
 )
-from losant_mcp.api.times import DAY
 from losant_mcp.tools import paging
 from losant_mcp.tools.arguments import ApplicationId, Time
 from losant_mcp.tools.call import Call
@@ -64,8 +63,7 @@ async def query_sql(
     """Answer a question exactly by SQL over whole data tables (by name, quoted where it has
     blanks), events and devices. Prefer it to paging and adding up rows.
     """
-    since = start if start is not None else max(1, (end or call.now()) - DEFAULT_DAYS * DAY)
-    answer = await select(call, applicationId, sql, prefilter, start=since, end=end)
+    answer = await select(call, applicationId, sql, prefilter, start=start, end=end)
     return _result(call, answer)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from losant_mcp.analysis.workbench import MOST_ROWS, Answer
+from losant_mcp.analysis.workbench import DEFAULT_DAYS, MOST_ROWS, Answer
 from losant_mcp.api.query import Subject
-from losant_mcp.api.times import iso
+from losant_mcp.api.times import DAY, iso
 from losant_mcp.api.types import JsonObject
 from losant_mcp.errors import InvalidRequest
 from losant_mcp.text import one_line
@@ -24,7 +24,8 @@ async def select(
     end: int | None,
     rows: int = MOST_ROWS,
 ) -> Answer:
-    """The statement's answer; ``start`` and ``end`` (ms) are the window of events.
+    """The statement's answer; ``start`` and ``end`` (ms) are the window of events, which without
+    a start has ``DEFAULT_DAYS`` by the server's clock.
 
     Raises InvalidRequest for a statement or a prefilter that is wrong, and the client's errors.
     """
@@ -46,7 +47,7 @@ async def select(
         application_id,
         sql,
         prefilter=prefilter,
-        start=start,
+        start=max(1, (end or call.now()) - DEFAULT_DAYS * DAY) if start is None else start,
         end=end,
         progress=call.progress,
         check=check,
