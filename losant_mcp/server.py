@@ -34,7 +34,7 @@ from losant_mcp.api.query_values import nearest
 from losant_mcp.api.types import is_object_id
 from losant_mcp.claims import read_claims
 from losant_mcp.client import LosantClient
-from losant_mcp.client.paging import by_number
+from losant_mcp.client.paging import all_items, by_number
 from losant_mcp.completions import offer_completions
 from losant_mcp.config import Settings
 from losant_mcp.errors import ConfigurationError
@@ -234,8 +234,8 @@ async def resolve_denied(settings: Settings, client: LosantClient) -> Policy:
 async def _applications(policy: Policy, client: LosantClient) -> list[str]:
     if policy.application_id is not None:
         return [policy.application_id]
-    async with by_number(client.applications_get) as pages:
-        return [application.id async for page in pages for application in page.items]
+    found = await all_items(by_number(client.applications_get))
+    return [application.id for application in found]
 
 
 def _sealed_by_all(settings: Settings, door: GuardDoor) -> RequestStateSecurity | None:

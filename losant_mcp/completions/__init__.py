@@ -23,7 +23,6 @@ from mcp.types import (
 )
 
 from losant_mcp import guides
-from losant_mcp.api.endpoints import DATA_TABLE_GET
 from losant_mcp.api.events import LEVELS, STATES
 from losant_mcp.api.types import is_object_id
 from losant_mcp.completions import loading
@@ -31,7 +30,6 @@ from losant_mcp.completions.choices import MOST_CHARACTERS, Known, words
 from losant_mcp.completions.kinds import Kind, kind_in, kind_of
 from losant_mcp.completions.loading import Tables
 from losant_mcp.completions.memory import Memory
-from losant_mcp.policy import Allowed
 from losant_mcp.tools.call import Services
 
 SECONDS = 1.0
@@ -131,13 +129,9 @@ class Completions:
         )
         if found is None:
             return None
-        check, at = self._client.policy.check, {"applicationId": application}
-        allowed = [
-            choice
-            for choice in found.known.choices
-            if isinstance(check(DATA_TABLE_GET, {**at, "dataTableId": choice.id}), Allowed)
-        ]
-        return Tables(Known(tuple(allowed)), found.columns)
+        denies = self._client.policy.denies
+        allowed = tuple(choice for choice in found.known.choices if not denies(choice.id))
+        return Tables(Known(allowed), found.columns)
 
     async def _devices(self, kind: Kind, application: str, typed: str) -> Known | None:
         fleet = await self._memory.get(
