@@ -30,6 +30,7 @@ from losant_mcp.text import one_line
 
 Progress = Callable[[float, float | None, str], Awaitable[None]]
 """Rows so far, of how many, and what is being done."""
+
 LOADS = 3
 AGAIN_SECONDS = 20.0
 """A load that took longer is not repeated because something changed."""
