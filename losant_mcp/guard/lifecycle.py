@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from typing import Any, get_args
 
 from losant_mcp.guard.plans import OPEN, PLAN_SECONDS, YES_SECONDS, Plan, Status, Way, digest
-from losant_mcp.guard.store import Decision, NotOpen, binding_digest
+from losant_mcp.guard.store import BudgetSpent, Decision, NotOpen, binding_digest
 
 FORMS_PER_PLAN = 5
 """How often one plan may be put before a person as a form."""
@@ -98,6 +98,18 @@ def decided(
     return answered if decision == "approved" else purged(answered)
 
 
+def is_answered(plan: Plan) -> bool:
+    """Whether a person said yes or no. Nobody answered a preview, and a cancel is no answer."""
+    return plan.way != "preview" and plan.status in ("approved", "declined")
+
+
+def streak(answered: Plan, noes: int, most: int, *, locked: bool) -> tuple[int, bool]:
+    """The noes in a row after this answer, and whether they lock destruction, as ``most`` do."""
+    noes = noes + 1 if answered.status == "declined" else 0
+    # A yes ends a row of noes, but not the lock that the row led to.
+    return noes, locked or noes >= most
+
+
 def _answers_the_form(plan: Plan, nonce: str | None) -> bool:
     given = (nonce or "").encode("utf-8", "replace")
     return plan.way == "form" and bool(given) and hmac.compare_digest(given, plan.nonce.encode())
@@ -114,6 +126,11 @@ def burnable(plan: Plan, digest_of_binding: str) -> None:
 def ended(plan: Plan, status: Status, outcome: Mapping[str, Any] | None) -> Plan:
     """The plan with its end recorded, and what only its question and run needed purged."""
     return purged(replace(plan, status=status, outcome=outcome))
+
+
+def unaffordable(plan: Plan, no: BudgetSpent) -> Plan:
+    """The plan whose run the hour's budget did not hold."""
+    return ended(plan, "failed", {"status": "refused", "message": f"{no} {no.hint}"})
 
 
 def finished(plan: Plan, status: Status, outcome: Mapping[str, Any]) -> Plan:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from losant_mcp.guard.lifecycle import HOUR
 from losant_mcp.guard.store import BudgetSpent, Meter, TooManyQuestions
 
 _WHAT: dict[Meter, str] = {
@@ -85,22 +83,3 @@ def budget_spent(
         "do not fit.",
         hint=when,
     )
-
-
-def room_again(
-    entries: Sequence[tuple[float, int]], amount: int, limit: int, now: float
-) -> float | None:
-    """When ``amount`` fits, given the (time, amount) entries of the last hour, oldest first.
-
-    None where it never fits.
-    """
-    if amount > limit:
-        return None
-    used = sum(entry[1] for entry in entries)
-    again = now
-    for at, spent in entries:
-        if used + amount <= limit:
-            break
-        used -= spent
-        again = at + HOUR
-    return again

@@ -33,6 +33,12 @@ class BudgetSpent(GuardError):
 class UnknownPlan(GuardError):
     """No plan has this id, or it is so long finished that it was dropped."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no such plan; finished ones are dropped after 30 days.",
+            hint="Call the tool again without approvalId to plan anew.",
+        )
+
 
 class NotOpen(GuardError):
     """The plan is no longer (or not yet) in the state that this step needs.

@@ -27,7 +27,7 @@ import anyio
 from anyio import to_thread
 from pydantic import SecretStr
 
-from losant_mcp.guard import lifecycle, refusals
+from losant_mcp.guard import budgets, lifecycle, refusals
 from losant_mcp.guard.plans import Plan, Status, Way, digest
 from losant_mcp.guard.redis_store import facts, meters, people, plan_values, pulse
 from losant_mcp.guard.redis_store.connection import connect, connect_blocking, explained, key_prefix
@@ -247,13 +247,8 @@ async def _add_plan(tx: Transaction, plan: Plan, limits: Limits) -> Plan:
     person.check_lock(limits.noes_in_a_row)
     person.check_no(plan.operation.target_key, tx.now)
     waiting = await plan_values.pending(tx, principal)
-    if len(waiting) >= limits.pending:
-        next_end = min((entry.plan.expires_at for entry in waiting), default=tx.now)
-        raise refusals.too_many_pending(limits.pending, next_end, tx.now)
     asked = await meters.entries(tx, "questions", principal, "")
-    if sum(amount for _, amount in asked) >= limits.questions:
-        again = refusals.room_again(asked, 1, limits.questions, tx.now)
-        raise refusals.too_many_questions(limits.questions, again, tx.now)
+    budgets.check_question([entry.plan for entry in waiting], asked, limits, tx.now)
     started = lifecycle.started(plan, tx.now)
     await plan_values.insert(tx, started, limits)
     await meters.spend(tx, "questions", principal, "", 1, None)
@@ -289,8 +284,8 @@ async def _burn(
             tx, "destroyed", principal, application_id, plan.destroys, limits.destroyed
         )
     except BudgetSpent as error:
-        outcome = {"status": "refused", "message": f"{error} {error.hint}"}
-        await plan_values.change(tx, replace(entry, plan=lifecycle.ended(plan, "failed", outcome)))
+        failed = lifecycle.unaffordable(plan, error)
+        await plan_values.change(tx, replace(entry, plan=failed))
         raise
     if replica:
         tx.mark(plan_values.beat_name(replica), seconds=pulse.LIFE_SECONDS)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from losant_mcp.guard import refusals
+from losant_mcp.guard import budgets
 from losant_mcp.guard.lifecycle import HOUR
 from losant_mcp.guard.plans import digest
 from losant_mcp.guard.redis_store.transaction import Transaction
 from losant_mcp.guard.store import Meter
-
-MOST = 2**53
-"""More than anything that is counted."""
 
 FINE = 500
 """How many entries a meter has one by one; a busy one is rewritten as a whole at each call."""
@@ -22,7 +19,7 @@ COARSE_SECONDS = 10.0
 
 async def spent(tx: Transaction, meter: Meter, principal: str, application_id: str) -> int:
     """The sum of the last hour."""
-    return sum(amount for _, amount in await entries(tx, meter, principal, application_id))
+    return budgets.used(await entries(tx, meter, principal, application_id))
 
 
 async def spend(
@@ -34,17 +31,12 @@ async def spend(
     limit: int | None,
 ) -> int:
     """Add to the meter, whose sum is returned. Raises BudgetSpent beyond the limit."""
-    if not 0 <= amount <= MOST:
-        raise ValueError("an amount is a number of things")
     found = await entries(tx, meter, principal, application_id)
-    used = sum(entry[1] for entry in found)
-    if amount and limit is not None and used + amount > limit:
-        again = refusals.room_again(found, amount, limit, tx.now)
-        raise refusals.budget_spent(meter, amount, used, limit, again=again, now=tx.now)
+    used = budgets.used_with(meter, found, amount, limit, tx.now)
     if amount:
         name = _name(meter, principal, application_id)
         tx.put(name, merged([*found, (tx.now, amount)]), seconds=HOUR)
-    return used + amount
+    return used
 
 
 async def entries(
@@ -76,6 +68,5 @@ def merged(found: Sequence[tuple[float, int]]) -> list[tuple[float, int]]:
 
 
 def _name(meter: Meter, principal: str, application_id: str) -> str:
-    # A person is tired by questions whatever they are about.
-    application = "" if meter == "questions" else application_id
+    application = budgets.counted_for(meter, application_id)
     return f"meter:{digest([meter, principal, application])}"

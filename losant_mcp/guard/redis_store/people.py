@@ -68,17 +68,17 @@ class Person:
     # ---- answers ---------------------------------------------------------------------------
 
     def record(self, plan: Plan, now: float, refusal_seconds: float, noes_in_a_row: int) -> None:
-        """Remember an answer. Nobody answered a preview, and a cancel is no answer."""
-        if plan.way == "preview" or plan.status not in ("approved", "declined"):
+        """Remember a person's answer, if the plan has one."""
+        if not lifecycle.is_answered(plan):
             return
         approved = plan.status == "approved"
         target = digest(plan.operation.target_key)
         answer = Answer(target, approved, plan.phrase is None, refusal_seconds)
         self.answers = [one for one in self.answers if one[0] > now - one[1].life]
         self.answers.append((now, answer))
-        self.noes = 0 if approved else self.noes + 1
-        # A yes ends a row of noes, but not the lock that the row led to.
-        self.locked = self.locked or self.noes >= noes_in_a_row
+        self.noes, self.locked = lifecycle.streak(
+            plan, self.noes, noes_in_a_row, locked=self.locked
+        )
 
     def fatigue(self, target_key: str, now: float) -> Fatigue:
         """What the answers say about asking once more."""

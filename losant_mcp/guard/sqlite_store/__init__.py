@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from anyio import to_thread
 
-from losant_mcp.guard import lifecycle, refusals
+from losant_mcp.guard import budgets, lifecycle, refusals
 from losant_mcp.guard.plans import Plan, Status, Way
 from losant_mcp.guard.sqlite_store import facts, fatigue, meters, plan_rows
 from losant_mcp.guard.sqlite_store.database import Database, Transaction, default_steady
@@ -179,13 +179,8 @@ def _add_plan(tx: Transaction, plan: Plan, limits: Limits) -> Plan:
     fatigue.check_lock(tx, principal, limits.noes_in_a_row)
     fatigue.check_no(tx, principal, plan.operation.target_key)
     waiting = plan_rows.pending(tx, principal)
-    if len(waiting) >= limits.pending:
-        next_end = min((entry.plan.expires_at for entry in waiting), default=tx.now)
-        raise refusals.too_many_pending(limits.pending, next_end, tx.now)
     asked = meters.entries(tx, "questions", principal, "")
-    if sum(amount for _, amount in asked) >= limits.questions:
-        again = refusals.room_again(asked, 1, limits.questions, tx.now)
-        raise refusals.too_many_questions(limits.questions, again, tx.now)
+    budgets.check_question([entry.plan for entry in waiting], asked, limits, tx.now)
     started = lifecycle.started(plan, tx.now)
     plan_rows.insert(tx, started, limits)
     meters.spend(tx, "questions", principal, "", 1, None)
@@ -216,9 +211,7 @@ def _burn(tx: Transaction, plan_id: str, binding_digest: str, limits: Limits) ->
     try:
         meters.spend(tx, "destroyed", principal, application_id, plan.destroys, limits.destroyed)
     except BudgetSpent as error:
-        outcome = {"status": "refused", "message": f"{error} {error.hint}"}
-        failed = lifecycle.ended(plan, "failed", outcome)
-        plan_rows.change(tx, entry, replace(entry, plan=failed))
+        plan_rows.change(tx, entry, replace(entry, plan=lifecycle.unaffordable(plan, error)))
         raise
     running = replace(plan, status="running")
     return plan_rows.change(tx, entry, replace(entry, plan=running)).plan

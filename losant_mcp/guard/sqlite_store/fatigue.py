@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from losant_mcp.guard import refusals
+from losant_mcp.guard import lifecycle, refusals
 from losant_mcp.guard.lifecycle import HOUR
 from losant_mcp.guard.plans import digest
 from losant_mcp.guard.sqlite_store.database import Transaction
@@ -11,9 +11,9 @@ from losant_mcp.guard.store import Fatigue
 
 
 def record(tx: Transaction, entry: Entry) -> None:
-    """Remember a person's answer. Nobody answered a preview, and a cancel is no answer."""
+    """Remember a person's answer, if the plan has one."""
     plan = entry.plan
-    if plan.way == "preview" or plan.status not in ("approved", "declined"):
+    if not lifecycle.is_answered(plan):
         return
     principal = digest(plan.binding.principal)
     tx.execute(
@@ -27,9 +27,7 @@ def record(tx: Transaction, entry: Entry) -> None:
     )
     row = tx.row("SELECT noes, locked FROM streaks WHERE principal = ?", principal)
     noes, locked = (row["noes"], bool(row["locked"])) if row else (0, False)
-    noes = noes + 1 if plan.status == "declined" else 0
-    # A yes ends a row of noes, but not the lock that the row led to.
-    locked = locked or noes >= entry.noes_in_a_row
+    noes, locked = lifecycle.streak(plan, noes, entry.noes_in_a_row, locked=locked)
     tx.execute("INSERT OR REPLACE INTO streaks VALUES (?, ?, ?)", principal, noes, locked)
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from losant_mcp.guard import refusals
+from losant_mcp.guard import budgets
 from losant_mcp.guard.lifecycle import HOUR
 from losant_mcp.guard.plans import digest
 from losant_mcp.guard.sqlite_store.database import Transaction
 from losant_mcp.guard.store import Meter
 
-MOST = 2**53
-"""More than anything that is counted, and less than SQLite can add."""
-
 
 def spent(tx: Transaction, meter: Meter, principal: str, application_id: str) -> int:
     """The sum of the last hour."""
-    return sum(amount for _, amount in entries(tx, meter, principal, application_id))
+    return budgets.used(entries(tx, meter, principal, application_id))
 
 
 def spend(
@@ -28,13 +25,8 @@ def spend(
     limit: int | None,
 ) -> int:
     """Add to the meter, whose sum is returned. Raises BudgetSpent beyond the limit."""
-    if not 0 <= amount <= MOST:
-        raise ValueError("an amount is a number of things")
     found = entries(tx, meter, principal, application_id)
-    used = sum(entry[1] for entry in found)
-    if amount and limit is not None and used + amount > limit:
-        again = refusals.room_again(found, amount, limit, tx.now)
-        raise refusals.budget_spent(meter, amount, used, limit, again=again, now=tx.now)
+    used = budgets.used_with(meter, found, amount, limit, tx.now)
     if amount:
         tx.execute(
             "INSERT INTO meters VALUES (?, ?, ?, ?, ?)",
@@ -43,7 +35,7 @@ def spend(
             amount,
         )
         sweep(tx)
-    return used + amount
+    return used
 
 
 def entries(
@@ -70,6 +62,5 @@ def clock_went_back(tx: Transaction) -> None:
 
 
 def _owner(meter: Meter, principal: str, application_id: str) -> tuple[str, str, str]:
-    # A person is tired by questions whatever they are about.
-    application = "" if meter == "questions" else application_id
+    application = budgets.counted_for(meter, application_id)
     return digest(principal), digest(application), meter

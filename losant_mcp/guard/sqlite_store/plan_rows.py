@@ -62,10 +62,7 @@ def get(tx: Transaction, plan_id: str) -> Entry:
     """The plan of this id, as ``find`` has it. Raises UnknownPlan where there is none."""
     entry = find(tx, plan_id)
     if entry is None:
-        raise UnknownPlan(
-            "There is no such plan; finished ones are dropped after 30 days.",
-            hint="Call the tool again without approvalId to plan anew.",
-        )
+        raise UnknownPlan
     return entry
 
 
