@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import SecretStr
 from redis import Redis as BlockingRedis
@@ -36,6 +36,8 @@ CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 3.0
 LEAST_VERSION = (6, 2)
 
+Client = TypeVar("Client", Redis, BlockingRedis)
+
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
     (AuthenticationError, "it refuses the name or password of LOSANT_MCP_STATE_URL"),
     (NoPermissionError, "its user may not do what is needed"),
@@ -52,42 +54,33 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 
 def connect(url: SecretStr) -> Redis:
     """A client that gives up soon. Raises ConfigurationError where the URL is none."""
-    with _readable_url():
-        return Redis.from_url(
-            url.get_secret_value(),
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=ANSWER_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-            protocol=2,
-        )
+    return _client(Redis, url, Retry(NoBackoff(), 0))
 
 
 def connect_blocking(url: SecretStr) -> BlockingRedis:
     """The same for a thread of its own."""
-    with _readable_url():
-        return BlockingRedis.from_url(
+    return _client(BlockingRedis, url, BlockingRetry(NoBackoff(), 0))
+
+
+def _client(kind: type[Client], url: SecretStr, retry: Retry | BlockingRetry) -> Client:
+    try:
+        return kind.from_url(
             url.get_secret_value(),
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
-            retry=BlockingRetry(NoBackoff(), 0),
+            retry=retry,
             protocol=2,
         )
-
-
-def key_prefix(api_url: str) -> str:
-    """What the keys of an API URL begin with, so that no sandbox mixes with production."""
-    return f"losant-mcp:{hashlib.sha256(api_url.rstrip('/').encode()).hexdigest()[:10]}"
-
-
-@contextmanager
-def _readable_url() -> Iterator[None]:
-    try:
-        yield
     except (ValueError, TypeError, RedisError):
         raise ConfigurationError(
             "LOSANT_MCP_STATE_URL is not the address of a Redis.",
             hint="It is like redis://name:password@host:6379/0, or rediss:// for TLS.",
         ) from None
+
+
+def key_prefix(api_url: str) -> str:
+    """What the keys of an API URL begin with, so that no sandbox mixes with production."""
+    return f"losant-mcp:{hashlib.sha256(api_url.rstrip('/').encode()).hexdigest()[:10]}"
 
 
 @contextmanager
