@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from filelock import Timeout
-
 from losant_mcp.guard import durable
 from losant_mcp.guard.backup_manifest import Manifest, is_backup_id
 
@@ -83,10 +81,9 @@ def _remove(folder: Path, backup_id: str, dry_run: bool) -> bool:
     path = folder / f"{backup_id}.lock"
     if dry_run and not path.exists():
         return True
-    lock = durable.file_lock(path)
     try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError, NotImplementedError):
+        lock = durable.lock(path)
+    except OSError:
         return False
     try:
         if dry_run:

@@ -26,7 +26,6 @@ from typing import Any, Protocol, Self
 
 import anyio
 from anyio.to_thread import run_sync
-from filelock import Timeout
 from pydantic import ValidationError
 
 from losant_mcp.guard import durable
@@ -199,16 +198,15 @@ class Backups:
         Raises BackupBusy, GuardError.
         """
         await self.check()
-        lock = durable.file_lock(self._folder / f"{manifest.id}.lock")
         try:
             with anyio.CancelScope(shield=True):
-                await run_sync(lambda: lock.acquire(timeout=0))
-        except Timeout:
+                lock = await run_sync(durable.lock, self._folder / f"{manifest.id}.lock")
+        except durable.Busy:
             raise BackupBusy(
                 f"The backup {manifest.id} is being restored already.",
                 hint="Wait until that has ended.",
             ) from None
-        except (OSError, NotImplementedError) as error:
+        except OSError as error:
             raise GuardError("The backup folder cannot be written, so nothing is restored.") from (
                 error
             )

@@ -23,7 +23,6 @@ PRIVATE_FOLDER = 0o700
 # Where the platform lacks a flag (Windows has no O_NOFOLLOW, POSIX no O_BINARY), it is 0.
 _ALWAYS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
-
 Exposure = Literal["", "belongs to another user", "is open to other users"]
 
 
@@ -157,9 +156,19 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
 
 
-def file_lock(path: Path) -> FileLock:
-    """A lock between processes, not yet held; it ends with its process, however that ends."""
-    return FileLock(path, mode=PRIVATE_FILE, thread_local=False)
+def lock(path: Path, seconds: float = 0.0) -> FileLock:
+    """A lock between processes, held until it is released, or until this process has ended.
+
+    Raises Busy after so many seconds of waiting.
+    """
+    held = FileLock(path, mode=PRIVATE_FILE, thread_local=False)
+    try:
+        held.acquire(timeout=seconds, poll_interval=0.005)
+    except Timeout:
+        raise Busy(f"{path.name} is held by another process") from None
+    except NotImplementedError as error:  # how filelock says that this file system has no locks
+        raise OSError(f"{path.name} cannot be locked here") from error
+    return held
 
 
 @contextmanager
@@ -168,14 +177,8 @@ def locked(path: Path, seconds: float) -> Iterator[None]:
     if not path.parent.is_dir():
         # The lock would make the folder, and hide that it is gone.
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-    lock = file_lock(path)
-    try:
-        lock.acquire(timeout=seconds, poll_interval=0.005)
-    except Timeout:
-        raise Busy(f"{path.name} is held by another process") from None
-    except NotImplementedError as error:
-        raise OSError(f"{path.name} cannot be locked here") from error
+    held = lock(path, seconds)
     try:
         yield
     finally:
-        lock.release()
+        held.release()
