@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from losant_mcp.guard.plans import Plan
 
@@ -89,6 +89,14 @@ async def barriers(page: Page) -> list[tuple[str, Any]]:
     results = await Axe().run(page)
     found = results.response["violations"]
     return [(rule["id"], [node["html"][:100] for node in rule["nodes"]]) for rule in found]
+
+
+async def stands_in(page: Page, field: str) -> None:
+    """Wait until the browser has put the keyboard on a field, as ``autofocus`` asks it to.
+
+    It does so with one of its next frames, which may come after everything else of the page.
+    """
+    await expect(page.locator(f"input[name={field}]")).to_be_focused(timeout=30_000)
 
 
 async def focused(page: Page) -> str:

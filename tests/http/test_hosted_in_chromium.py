@@ -9,7 +9,7 @@ from playwright.async_api import Browser
 
 from tests.calling import result
 from tests.hosting.approving import PASSPHRASE, WRONG, ask, desk, link_in, path_in
-from tests.http.chromium import Scheme, barriers, focused, needs_chromium, picture, window
+from tests.http.chromium import Scheme, barriers, needs_chromium, picture, stands_in, window
 from tests.served import Sandbox
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("chromium")]
@@ -31,7 +31,7 @@ async def test_an_approver_decides_by_keyboard(
         arguments, answer = await ask(client)
         await page.goto(link_in(answer))
         assert await page.title() == "Log in to approve – losant-mcp"
-        assert await focused(page) == "name"
+        await stands_in(page, "name")
         assert await barriers(page) == []
         await picture(page, f"hosted-login-{scheme}")
         await page.keyboard.type("anna")
@@ -40,7 +40,7 @@ async def test_an_approver_decides_by_keyboard(
         await page.keyboard.press("Enter")
         await page.get_by_role("alert").wait_for()
         assert await barriers(page) == []
-        assert await focused(page) == "name"
+        await stands_in(page, "name")
         await page.keyboard.type("anna")
         await page.keyboard.press("Tab")
         await page.keyboard.type(PASSPHRASE)

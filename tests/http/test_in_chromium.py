@@ -10,7 +10,16 @@ from playwright.async_api import Browser, Page
 from losant_mcp.guard.pin import set_pin
 from losant_mcp.guard.plans import Operation, Plan, PlannedSet, Target
 from tests.http.asked import APPLICATION, deletion, hostile, truncation
-from tests.http.chromium import Scheme, barriers, focused, needs_chromium, opened, picture, window
+from tests.http.chromium import (
+    Scheme,
+    barriers,
+    focused,
+    needs_chromium,
+    opened,
+    picture,
+    stands_in,
+    window,
+)
 from tests.http.conftest import Served
 
 pytestmark = [needs_chromium, pytest.mark.xdist_group("chromium")]
@@ -43,7 +52,7 @@ async def test_a_name_typed_by_keyboard_approves(
         await page.keyboard.press("Enter")
         await page.get_by_role("alert").wait_for()
         assert (await page.title()).startswith("Error: ")
-        assert await focused(page) == "phrase"
+        await stands_in(page, "phrase")
         await picture(page, f"table-wrong-{scheme}")
         assert await served.status(plan) == "pending"
         await page.keyboard.type("Sites")
@@ -115,7 +124,7 @@ async def test_the_pin_is_asked_for_and_counts(served_with_pin: Served, browser:
         await page.get_by_label("Your approval PIN").fill("battery staple")
         await page.keyboard.press("Enter")
         await page.get_by_role("alert").wait_for()
-        assert await focused(page) == "pin"
+        await stands_in(page, "pin")
         await picture(page, "pin-wrong")
         assert await barriers(page) == []
         await page.keyboard.type("correct horse")
