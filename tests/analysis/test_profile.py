@@ -89,6 +89,19 @@ async def test_a_profile_is_what_is_stored(
     assert tokens(answer) < MOST_TOKENS
 
 
+async def test_a_table_that_was_read_is_not_looked_up_again(
+    workbench: Workbench, losant: LosantClient, sandbox: Sandbox
+) -> None:
+    """The columns of a profile are those of the table that it was given; no list is asked for."""
+    page = await losant.data_tables_get(applicationId=sandbox.application_id)
+    listed = len(sandbox.requests)
+    found = await profile(workbench, losant, sandbox.application_id, page.items[0])
+    assert [column.name for column in found.columns] == [c.name for c in page.items[0].columns]
+    paths = [request.path for request in sandbox.requests[listed:]]
+    assert paths
+    assert not [path for path in paths if path.endswith("/data-tables")]
+
+
 async def test_a_query_narrows_what_is_profiled(
     losant: LosantClient, sandbox: Sandbox, workbench: Workbench
 ) -> None:
