@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from losant_mcp.cli import logs
 from losant_mcp.client import LosantClient
 from tests.cli.command import Run, in_process
 from tests.cli.kept import Kept
@@ -15,14 +16,17 @@ from tests.served import Sandbox
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
+def logging_as_before() -> Iterator[None]:
     """A command sets logging up for its process; the tests share theirs."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    quiet = {name: logging.getLogger(name).level for name in logs.QUIET}
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
+    for name, before in quiet.items():
+        logging.getLogger(name).setLevel(before)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
 from tests.calling import Mode
+from tests.cli.conftest import logging_as_before as logging_as_before
 from tests.cli.conftest import run as run
 from tests.guard.guarding import Guarded, Meddler, guarded_server
 from tests.hostile.planting import Planted, Wire, plant

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -19,20 +18,6 @@ from tests.hostile.planting import Planted
 
 FORMATS: tuple[Literal["text", "json"], ...] = ("text", "json")
 _HEAD = re.compile(r"\d\d:\d\d:\d\d [A-Z]+ [\w.]+: ")
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Logging is set up for a process; the tests share theirs."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    quiet = {name: logging.getLogger(name).level for name in logs.QUIET}
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in quiet.items():
-        logging.getLogger(name).setLevel(before)
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -1,21 +1,8 @@
-"""Fixtures of the hosting tests: commands in this process, with logging put back afterwards."""
+"""Fixtures of the hosting tests: commands in this process, and a Redis that replicas share."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-
-import pytest
-
-from tests.cli.command import Run, in_process
-
-
-@pytest.fixture
-def run() -> Iterator[Run]:
-    """Runs a command in this process, which sets logging up; the tests share theirs."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield in_process
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+from tests.cli.conftest import logging_as_before as logging_as_before
+from tests.cli.conftest import run as run
+from tests.guard.conftest import redis as redis
+from tests.guard.conftest import worker_redis as worker_redis

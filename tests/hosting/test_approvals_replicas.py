@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +11,13 @@ import pytest
 from losant_mcp.guard import backup_volume
 from losant_mcp.hosting.approvals import LOGOUT
 from tests.calling import Mode, result
-from tests.guard.redis_server import SECRET, RedisServer, redis_server
+from tests.guard.redis_server import SECRET, RedisServer
 from tests.hosting.approving import Visitor, approver, ask, path_in, write
 from tests.hosting.serving import Served, served
 from tests.served import Sandbox
 
 PUBLIC = "http://localhost:8000"
 NAMED = {"Host": "localhost:8000", "Origin": PUBLIC}
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """A Redis with nothing in it."""
-    with redis_server() as server:
-        yield server
 
 
 async def test_each_step_may_be_at_another_replica(

@@ -14,7 +14,6 @@ from losant_mcp.observer import Observer, ToolCall
 CALL = ToolCall("list_rows", "ok", 0.0123, request="proxy-0001", principal="key-alice")
 
 
-@pytest.mark.usefixtures("run")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_a_line_says_whose_call_it_was(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     """In both forms; text has it at its end."""
@@ -34,7 +33,6 @@ def test_a_line_says_whose_call_it_was(form: str, capsys: pytest.CaptureFixture[
         }.items() <= json.loads(line).items()
 
 
-@pytest.mark.usefixtures("run")
 def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever somebody made of the id of their request."""
     logs.configure(Settings(log_format="json"))
