@@ -6,16 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
-from tests.served import Sandbox
 
 EVENTS = 60
 ROWS = 40
 
 
 @pytest.fixture(scope="session")
-def small_store(demo_store: Store) -> Iterator[Store]:
+def demo_store(demo_store: Store) -> Iterator[Store]:
     """The demo with its newest events, some rows of each table, and two hours of points."""
     store = demo_store.copy()
     tables = store.rows("SELECT id FROM data_tables")
@@ -34,15 +32,6 @@ def small_store(demo_store: Store) -> Iterator[Store]:
             db.execute(f"DELETE FROM {rows} WHERE id NOT IN ({kept})")
             counted = f"(SELECT count(*) FROM {rows})"
             db.execute(f"UPDATE data_tables SET rowCount = {counted} WHERE id = ?", (table["id"],))
-    store._connection.execute("VACUUM")
+    store.rows("VACUUM")
     yield store
     store.close()
-
-
-@pytest.fixture
-def sandbox(sandbox_server: SandboxServer, small_store: Store) -> Iterator[Sandbox]:
-    """The small demo, served."""
-    sandbox_server.use(small_store.copy())
-    served = Sandbox(sandbox_server)
-    yield served
-    served.close()

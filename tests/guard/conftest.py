@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from losant_mcp.guard.store import StateStore
 from tests.calling import Mode
 from tests.guard.guarding import Guarded, guarded_server
 from tests.guard.redis_server import RedisServer, redis_server
+from tests.guard.stored import Clock
 from tests.guard.stores import KINDS, NewMemory, OpenStore, redis_memory, sqlite_memory
 from tests.served import Sandbox
 
@@ -34,8 +36,7 @@ def worker_redis() -> Iterator[RedisServer]:
 @pytest.fixture
 def redis(worker_redis: RedisServer) -> RedisServer:
     """A Redis with nothing in it."""
-    with contextlib.closing(worker_redis.client) as client:
-        client.flushall()
+    worker_redis.empty()
     return worker_redis
 
 
@@ -52,3 +53,16 @@ def memory(new_memory: NewMemory) -> Iterator[OpenStore]:
     """One empty memory of either kind."""
     with new_memory() as opening:
         yield opening
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that a test turns; it begins at ``NOON``."""
+    return Clock()
+
+
+@pytest.fixture
+async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
+    """An empty store of either kind."""
+    async with contextlib.aclosing(memory(clock)) as opened:
+        yield opened

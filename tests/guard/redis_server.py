@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 SECRET = SecretStr("a secret that all replicas share, of 32 bytes or more")
+ANOTHER_SECRET = SecretStr("another secret, which is as long as it has to be")
 
 START_SECONDS = 20.0
 
@@ -45,6 +46,11 @@ class RedisServer:
     def free_port(self) -> int:
         """A port for something more."""
         return _free_port()
+
+    def empty(self) -> None:
+        """Let it forget everything."""
+        with contextlib.closing(self.client) as client:
+            client.flushall()
 
     def stop(self) -> None:
         """End it as a power cut would."""

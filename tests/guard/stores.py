@@ -33,16 +33,17 @@ NewMemory = Callable[[], AbstractContextManager[OpenStore]]
 
 
 Call = Callable[[StateStore], Awaitable[object]]
-PLAN = "apr_" + "a" * 26
+UNKNOWN = "apr_" + "a" * 26
+"""The id of no plan."""
 CALLS: dict[str, Call] = {
     "now": lambda s: s.now(),
     "add_plan": lambda s: s.add_plan(a_plan(), LIMITS),
-    "plan": lambda s: s.plan(PLAN),
+    "plan": lambda s: s.plan(UNKNOWN),
     "pending_plans": lambda s: s.pending_plans(),
-    "begin_question": lambda s: s.begin_question(PLAN, "page"),
-    "decide": lambda s: s.decide(PLAN, "approved", way="page", by="ann"),
-    "burn": lambda s: s.burn(PLAN, "", LIMITS),
-    "finish": lambda s: s.finish(PLAN, "done", {}),
+    "begin_question": lambda s: s.begin_question(UNKNOWN, "page"),
+    "decide": lambda s: s.decide(UNKNOWN, "approved", way="page", by="ann"),
+    "burn": lambda s: s.burn(UNKNOWN, "", LIMITS),
+    "finish": lambda s: s.finish(UNKNOWN, "done", {}),
     "interrupt_orphans": lambda s: s.interrupt_orphans([]),
     "fatigue": lambda s: s.fatigue("ann", ""),
     "unlock": lambda s: s.unlock(),
@@ -69,8 +70,7 @@ def sqlite_memory() -> Iterator[OpenStore]:
 @contextlib.contextmanager
 def redis_memory(server: RedisServer) -> Iterator[OpenStore]:
     """A Redis with nothing in it."""
-    with contextlib.closing(server.client) as client:
-        client.flushall()
+    server.empty()
     yield lambda clock, steady=None: a_redis_store(server, clock, steady=steady)
 
 

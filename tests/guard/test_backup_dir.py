@@ -12,11 +12,10 @@ from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.state_dir import open_backup_dir
 from tests.calling import Mode, result
 from tests.guard.guarding import accept, guarded_server
+from tests.guard.stores import API_URL
 from tests.served import Sandbox
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
-
-API_URL = "https://api.losant.com"
 
 
 async def test_backups_lie_where_they_are_wanted(

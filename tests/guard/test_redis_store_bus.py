@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from losant_mcp.guard.redis_store import bus as redis_bus_module
 from losant_mcp.guard.redis_store.bus import RedisBus, redis_bus
 from losant_mcp.resources.buses import PrincipalBus
-from tests.guard.redis_server import SECRET, RedisServer, redis_server
+from tests.guard.redis_server import ANOTHER_SECRET, SECRET, RedisServer, redis_server
 from tests.guard.stores import API_URL
 
 ROW = ResourceUpdated("losant://tables/one")
@@ -104,8 +104,7 @@ async def test_what_somebody_else_says_is_not_heard(
     redis: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither what was never sealed nor what was sealed with another secret."""
-    stranger = SecretStr("another secret, which is as long as it has to be")
-    async with two_replicas(redis, SECRET, stranger) as (here, there):
+    async with two_replicas(redis, SECRET, ANOTHER_SECRET) as (here, there):
         ear = Ear(here)
         with contextlib.closing(redis.client) as client:
             client.publish(here._channel, "hear me")

@@ -13,7 +13,7 @@ from losant_mcp.guard.redis_store import RedisStore
 from losant_mcp.guard.redis_store.sealing import Sealer
 from losant_mcp.guard.state_keys import derived_key
 from losant_mcp.guard.store import NotOpen, StateUnavailable, binding_digest
-from tests.guard.redis_server import SECRET, RedisServer
+from tests.guard.redis_server import ANOTHER_SECRET, SECRET, RedisServer
 from tests.guard.stored import APPLICATION, LIMITS, Clock, a_binding, a_plan, approve, burn
 from tests.guard.stores import API_URL, a_redis_store
 
@@ -23,12 +23,6 @@ def somebody(redis: RedisServer) -> Iterator[Redis]:
     """Somebody else who may write there."""
     with contextlib.closing(redis.client) as client:
         yield client
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Noon."""
-    return Clock()
 
 
 @pytest.fixture
@@ -127,8 +121,7 @@ async def test_an_old_yes_that_is_put_back_has_run_out(
 async def test_another_secret_opens_nothing(store: RedisStore, redis: RedisServer) -> None:
     """A replica with a key of its own neither reads nor overwrites what the others share."""
     plan = await approve(store, await store.add_plan(a_plan(), LIMITS))
-    secret = SecretStr("another secret, which is as long as it has to be")
-    async with contextlib.aclosing(RedisStore(redis.url, secret, API_URL)) as stranger:
+    async with contextlib.aclosing(RedisStore(redis.url, ANOTHER_SECRET, API_URL)) as stranger:
         with pytest.raises(StateUnavailable) as refusal:
             await burn(stranger, plan)
         assert "LOSANT_MCP_STATE_KEY" in str(refusal.value)

@@ -20,7 +20,7 @@ from losant_mcp.guard.store import StateUnavailable
 from tests.calling import Mode, content, refusal, result, stored
 from tests.guard.asking import ask, reply, yes_to
 from tests.guard.guarding import Guarded, accept, guarded_server
-from tests.guard.redis_server import SECRET, RedisServer, redis_server
+from tests.guard.redis_server import ANOTHER_SECRET, SECRET, RedisServer, redis_server
 from tests.served import Sandbox
 
 TABLE = "parts"
@@ -104,10 +104,9 @@ async def test_a_replica_with_another_key_opens_nothing(
     sandbox: Sandbox, mode: Mode, redis: RedisServer, tmp_path: Path
 ) -> None:
     """Neither a question's state nor what lies in Redis; nothing is deleted."""
-    secret = SecretStr("another secret, which is as long as it has to be")
     async with AsyncExitStack() as stack:
         one = await replica(sandbox, mode, tmp_path / "one", stack, redis)
-        two = await replica(sandbox, mode, tmp_path / "two", stack, redis, secret)
+        two = await replica(sandbox, mode, tmp_path / "two", stack, redis, ANOTHER_SECRET)
         here, there = await one.connect(accept("unused")), await two.connect(accept("unused"))
         question, state = await ask(here, "truncate_rows", dataTableId=TABLE)
         before = stored(sandbox)

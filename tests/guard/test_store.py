@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -20,23 +19,7 @@ from tests.guard.stored import (
     burn,
     decline,
 )
-from tests.guard.stores import CALLS, OpenStore
-
-UNKNOWN = "apr_" + "a" * 26
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Noon."""
-    return Clock()
-
-
-@pytest.fixture
-async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
-    """An empty store."""
-    opened = memory(clock)
-    yield opened
-    await opened.aclose()
+from tests.guard.stores import CALLS, UNKNOWN
 
 
 def test_every_method_of_the_interface_is_tried() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from losant_mcp.guard.plans import PLAN_SECONDS
@@ -19,20 +17,6 @@ from tests.guard.stored import (
     decline,
 )
 from tests.guard.stores import OpenStore
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Noon."""
-    return Clock()
-
-
-@pytest.fixture
-async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
-    """An empty store."""
-    opened = memory(clock)
-    yield opened
-    await opened.aclose()
 
 
 async def test_a_moment_back_is_waited_for(store: StateStore, clock: Clock) -> None:

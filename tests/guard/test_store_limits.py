@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -25,20 +24,6 @@ from tests.guard.stored import (
 from tests.guard.stores import OpenStore
 
 RESTED = Fatigue(locked=False, plain_yeses=0, refused_until=None)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """The afternoon of 21 September 2026, 14:13:20 UTC."""
-    return Clock()
-
-
-@pytest.fixture
-async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
-    """An empty store."""
-    opened = memory(clock)
-    yield opened
-    await opened.aclose()
 
 
 async def refusal_of(store: StateStore, plan: Plan) -> tuple[str, str]:

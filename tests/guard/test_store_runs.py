@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -20,22 +19,6 @@ from tests.guard.stored import (
     burn,
 )
 from tests.guard.stores import OpenStore
-
-UNKNOWN = "apr_" + "a" * 26
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """Noon."""
-    return Clock()
-
-
-@pytest.fixture
-async def store(memory: OpenStore, clock: Clock) -> AsyncIterator[StateStore]:
-    """An empty store."""
-    opened = memory(clock)
-    yield opened
-    await opened.aclose()
 
 
 async def test_a_yes_can_be_used_for_two_minutes(store: StateStore, clock: Clock) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,44 +10,21 @@ import pytest
 
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
-from tests.guard.redis_server import RedisServer, redis_server
+from tests.guard.conftest import redis as redis
+from tests.guard.conftest import worker_redis as worker_redis
+from tests.guard.redis_server import RedisServer
 from tests.replicas.proxy import RoundRobin, round_robin
 from tests.replicas.serving import COMMAND, HURRIED, Fleet, running_fleet, settle_volume
 from tests.served import Sandbox
 
 
 @pytest.fixture(scope="module")
-def worker_redis() -> Iterator[RedisServer]:
-    """One Redis for the tests of a file; without one, they are skipped."""
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def redis(worker_redis: RedisServer) -> RedisServer:
-    """A Redis with nothing in it."""
-    empty(worker_redis)
-    return worker_redis
-
-
-@pytest.fixture(scope="module")
-def minted(
-    worker_redis: RedisServer, sandbox_server: SandboxServer, demo_store: Store
-) -> Iterator[Store]:
-    """A demo whose tokens are those of the fleet, to be copied and never changed."""
+def demo_store(sandbox_server: SandboxServer, demo_store: Store) -> Iterator[Store]:
+    """The demo, with the same tokens for every test of a file, as its fleet keeps them."""
     store = demo_store.copy()
     sandbox_server.use(store)
     yield store
     store.close()
-
-
-@pytest.fixture
-def sandbox(sandbox_server: SandboxServer, minted: Store) -> Iterator[Sandbox]:
-    """The demo, served under the same tokens to every test of a file."""
-    sandbox_server.use(minted.copy())
-    served = Sandbox(sandbox_server)
-    yield served
-    served.close()
 
 
 def _fleet(
@@ -59,7 +35,7 @@ def _fleet(
     **settings: str,
 ) -> Iterator[Fleet]:
     sandbox = Sandbox(server)
-    empty(redis)
+    redis.empty()
     anyio.run(settle_volume, sandbox, redis, folder)
     with running_fleet(sandbox, redis, folder, command, **settings) as fleet:
         yield fleet
@@ -69,7 +45,7 @@ def _fleet(
 def long_fleet(
     request: pytest.FixtureRequest,
     worker_redis: RedisServer,
-    minted: Store,
+    demo_store: Store,
     sandbox_server: SandboxServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
@@ -87,7 +63,7 @@ def fleet(long_fleet: Fleet, redis: RedisServer, sandbox: Sandbox) -> Fleet:
 
 @pytest.fixture
 def hurried_fleet(
-    redis: RedisServer, minted: Store, sandbox_server: SandboxServer, tmp_path: Path
+    redis: RedisServer, demo_store: Store, sandbox_server: SandboxServer, tmp_path: Path
 ) -> Iterator[Fleet]:
     """Two replicas of a test's own, which are soon taken for dead."""
     yield from _fleet(HURRIED, sandbox_server, redis, tmp_path)
@@ -98,9 +74,3 @@ async def proxied(fleet: Fleet) -> AsyncIterator[tuple[str, RoundRobin]]:
     """The address of a load balancer before the fleet, and what it did."""
     async with round_robin([replica.port for replica in fleet.replicas]) as found:
         yield found
-
-
-def empty(server: RedisServer) -> None:
-    """Let a Redis forget everything."""
-    with contextlib.closing(server.client) as client:
-        client.flushall()

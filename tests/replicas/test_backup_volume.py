@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,8 @@ from losant_mcp.guard.backup_volume import MARK, SEAL, BackupVolume, WrongVolume
 from losant_mcp.guard.redis_store import RedisStore
 from losant_mcp.guard.shared_state import shared_state
 from losant_mcp.guard.store import StateUnavailable
-from tests.guard.redis_server import SECRET, RedisServer, redis_server
-
-API_URL = "https://api.losant.com"
+from tests.guard.redis_server import ANOTHER_SECRET, SECRET, RedisServer, redis_server
+from tests.guard.stores import API_URL
 
 Open = Callable[..., BackupVolume]
 
@@ -43,26 +42,11 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="module")
-def worker_redis() -> Iterator[RedisServer]:
-    """One Redis for these tests."""
-    with redis_server() as server:
-        yield server
-
-
-@pytest.fixture
-def redis(worker_redis: RedisServer) -> RedisServer:
-    """A Redis with nothing in it."""
-    _empty(worker_redis)
-    return worker_redis
-
-
 @pytest.fixture
 async def store(redis: RedisServer, clock: Clock) -> AsyncIterator[RedisStore]:
     """What all replicas share."""
-    store = RedisStore(redis.url, SECRET, API_URL, clock=clock)
-    yield store
-    await store.aclose()
+    async with contextlib.aclosing(RedisStore(redis.url, SECRET, API_URL, clock=clock)) as store:
+        yield store
 
 
 @pytest.fixture
@@ -135,7 +119,7 @@ async def test_an_emptied_redis_lets_no_other_volume_in(
     """The replicas' own volume takes its place back at its next look, and counts at once."""
     one, other = opened("nfs"), opened("local")
     await settle(one, clock)
-    _empty(redis)
+    redis.empty()
     assert await other.look() == "new"
     clock.ahead += backup_volume.STANDING_SECONDS - 1
     assert await other.look() == "new"
@@ -151,11 +135,11 @@ async def test_where_no_replica_of_the_old_volume_lives_a_new_one_can_be_taken(
     """A lost volume is replaced by emptying Redis; one that comes back later is refused."""
     old = opened("nfs")
     await settle(old, clock)
-    _empty(redis)
+    redis.empty()
     new = opened("new")
     await settle(new, clock)
     assert await old.look() == "another"
-    _empty(redis)
+    redis.empty()
     assert await new.look() == "shared"
     assert await old.look() == "another"
 
@@ -201,8 +185,8 @@ async def test_a_seal_is_worth_nothing_under_another_key(
     """A volume of other replicas is a new one here, and gets a seal of these."""
     await settle(opened("nfs"), clock)
     seal = (tmp_path / "nfs" / SEAL).read_bytes()
-    _empty(redis)
-    await settle(opened("nfs", SecretStr("another secret, as long as it has to be")), clock)
+    redis.empty()
+    await settle(opened("nfs", ANOTHER_SECRET), clock)
     assert (tmp_path / "nfs" / SEAL).read_bytes() != seal
 
 
@@ -257,8 +241,3 @@ async def test_a_folder_that_cannot_be_written_stops_the_start(
 
 def _marks(folder: Path) -> list[Path]:
     return list(folder.glob(f"*/{MARK}"))
-
-
-def _empty(server: RedisServer) -> None:
-    with contextlib.closing(server.client) as client:
-        client.flushall()

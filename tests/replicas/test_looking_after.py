@@ -14,7 +14,6 @@ from tests.calling import cells, result
 from tests.guard.redis_server import SECRET, RedisServer
 from tests.guard.stored import LIMITS, a_plan, approve, burn
 from tests.hosting.serving import served
-from tests.replicas.conftest import empty
 from tests.replicas.serving import client_of, settle_volume, until
 from tests.served import Sandbox
 
@@ -74,7 +73,7 @@ async def test_an_emptied_redis_is_told_of_the_volume_though_nobody_calls(
         state_key=SECRET,
         backup_dir=tmp_path / "volume",
     ):
-        empty(redis)
+        redis.empty()
 
         async def is_refused() -> bool:
             return await another.look() == "another"

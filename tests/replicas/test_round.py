@@ -15,7 +15,7 @@ from tests.calling import Mode, asked, by_column, cells, content, refusal, resul
 from tests.guard.asking import ask, reply, yes_to
 from tests.hosting.serving import INITIALIZE, JSON_RPC
 from tests.replicas.proxy import RoundRobin
-from tests.replicas.serving import Fleet, a_part, client_of
+from tests.replicas.serving import Fleet, a_part, client_of, rows_of
 from tests.served import Sandbox
 
 SETTINGS = {"LOSANT_MCP_MAX_CREATE_ROWS": "8"}
@@ -113,9 +113,6 @@ async def test_budgets_are_shared(
         answer = await client.call_tool("insert_rows", {"dataTableId": TABLE, "rows": rows})
         created.append(not answer.is_error)
 
-    before = sandbox.store.rows("SELECT id FROM data_tables WHERE name = ?", TABLE)
-    name = f'"rows_{before[0]["id"]}"'
-    [was] = sandbox.store.rows(f"SELECT count(*) AS n FROM {name}")
     async with (
         client_of(url, fleet.keys["ann"], "auto") as modern,
         client_of(url, fleet.keys["ann"], "legacy") as legacy,
@@ -123,9 +120,8 @@ async def test_budgets_are_shared(
     ):
         for number in range(8):
             tasks.start_soon(create, [modern, legacy][number % 2], number)
-    [now] = sandbox.store.rows(f"SELECT count(*) AS n FROM {name}")
     assert created.count(True) == 4
-    assert now["n"] - was["n"] == 8
+    assert rows_of(sandbox) == ROWS + 8
 
 
 async def test_the_earlier_version_has_no_sessions(
