@@ -31,13 +31,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "text": set(),
     "api": {"errors"},
     # The contract's other face: it must never agree with the client by sharing its code.
-    "sandbox": {"errors", "api", "sockets"},
+    "sandbox": {"errors", "api", "web"},
     "config": {"errors", "api"},
     "claims": set(),
     # What happens, told upwards: whoever counts it is above, and unknown to who tells it.
     "observer": set(),
     "tracing": set(),
-    "sockets": set(),
+    "web": set(),
     "guides": {"errors"},
     "policy": {"errors", "api"},
     "client": _BELOW_CLIENT,
@@ -49,8 +49,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "prompts": _BELOW_TOOLS | {"tools", "resources"},
     "completions": _BELOW_TOOLS | {"tools"},
     "server": _BELOW_SERVER,
-    "http": _BELOW_SERVER | {"server", "sockets"},
-    "hosting": _BELOW_SERVER | {"server", "http", "sockets"},
+    "http": _BELOW_SERVER | {"server", "web"},
+    "hosting": _BELOW_SERVER | {"server", "http", "web"},
     # The command line also starts the sandbox.
     "cli": _BELOW_SERVER | {"server", "http", "hosting", "sandbox"},
     "__main__": {"cli"},
@@ -59,8 +59,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 # Libraries that only some layers may know, so that each can be replaced in one place.
 OWNERS: dict[str, set[str]] = {
     "httpx": {"client"},
-    "starlette": {"sandbox", "http", "hosting"},
-    "uvicorn": {"sandbox", "http", "hosting"},
+    "starlette": {"web", "sandbox", "http", "hosting"},
+    "uvicorn": {"web", "sandbox", "http", "hosting"},
     "prometheus_client": {"hosting"},
     "duckdb": {"analysis"},
     "redis": {"guard"},

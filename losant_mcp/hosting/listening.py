@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from losant_mcp.errors import ConfigurationError
 from losant_mcp.hosting.address import Address
-from losant_mcp.sockets import listening
+from losant_mcp.web import listening, uvicorn_config
 
 HEADER_SECONDS = 10.0
 MOST_CONNECTIONS = 4096
@@ -100,18 +100,9 @@ class HttpServer:
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
-    return uvicorn.Config(
+    return uvicorn_config(
         app,
         http=TimedProtocol,
-        ws="none",
-        interface="asgi3",
-        lifespan="off",
-        # A header that anybody may set must not change who asks, or for which host.
-        proxy_headers=False,
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
         backlog=BACKLOG,
         h11_max_incomplete_event_size=32 * 1024,

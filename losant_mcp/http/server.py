@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from losant_mcp.http.approvals import Approvals
-from losant_mcp.sockets import listening
+from losant_mcp.web import listening, uvicorn_config
 
 HOST = "127.0.0.1"
 
@@ -30,19 +30,10 @@ class LoopbackServer:
         self._app: Approvals | None = None
         self._stopped = anyio.Event()
         self._server = _Server(
-            uvicorn.Config(
+            uvicorn_config(
                 self._dispatch,
                 loop="asyncio",
                 http="h11",
-                ws="none",
-                interface="asgi3",
-                lifespan="off",
-                # A header that somebody else sets must not change who asks, or for which host.
-                proxy_headers=False,
-                log_config=None,
-                log_level="warning",
-                access_log=False,
-                server_header=False,
                 # Without a date, two misses are the same to the byte.
                 date_header=False,
                 limit_concurrency=100,

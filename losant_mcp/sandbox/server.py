@@ -23,7 +23,7 @@ from losant_mcp.sandbox import tokens
 from losant_mcp.sandbox.app import create_app
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.store import Store
-from losant_mcp.sockets import listening
+from losant_mcp.web import listening, uvicorn_config
 
 HOST = "127.0.0.1"
 _GRACE = 2
@@ -40,19 +40,11 @@ class SandboxServer:
         self._socket = listening(HOST, port)
         self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
         self.use(store, empty=empty)
-        # Lifespan off: there is none. Date header off: the app dates answers by its own clock.
-        config = uvicorn.Config(
+        config = uvicorn_config(
             self._dispatch,
             loop="asyncio",
             http=_Protocol,
-            ws="none",
-            interface="asgi3",
-            lifespan="off",
-            proxy_headers=False,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
+            # The app dates answers by its own clock.
             date_header=False,
             timeout_graceful_shutdown=_GRACE,
         )

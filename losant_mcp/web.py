@@ -1,8 +1,12 @@
-"""Listening sockets, as every web server of this package needs them."""
+"""What every web server of this package shares: how it listens, and how uvicorn is to run it."""
 
 from __future__ import annotations
 
 import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
 
 
 def listening(host: str, port: int, *, backlog: int = 128) -> socket.socket:
@@ -21,3 +25,20 @@ def listening(host: str, port: int, *, backlog: int = 128) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def uvicorn_config(app: ASGIApp, **own: Any) -> uvicorn.Config:
+    """Options of uvicorn: no lifespan, no websockets, nothing printed; and a server's ``own``."""
+    return uvicorn.Config(
+        app,
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        # A header that anybody may set must not change who asks, or for which host.
+        proxy_headers=False,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        **own,
+    )
