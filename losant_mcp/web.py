@@ -8,6 +8,12 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection may be idle: longer than those who connect keep one (our client 30, nginx
+and the balancers of clouds 60). So they are the ones to close it, and never send into a connection
+that is just ending, which would leave them with a write of which nobody knows what became.
+"""
+
 
 def listening(host: str, port: int, *, backlog: int = 128) -> socket.socket:
     """A socket that takes connections; port 0 picks a free one. Raises OSError."""
@@ -40,5 +46,6 @@ def uvicorn_config(app: ASGIApp, **own: Any) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         **own,
     )

@@ -21,7 +21,6 @@ from losant_mcp.web import listening, uvicorn_config
 HEADER_SECONDS = 10.0
 MOST_CONNECTIONS = 4096
 BACKLOG = 1024
-KEEP_ALIVE_SECONDS = 30
 _END_SECONDS = 2
 
 
@@ -106,7 +105,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         limit_concurrency=MOST_CONNECTIONS,
         backlog=BACKLOG,
         h11_max_incomplete_event_size=32 * 1024,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_END_SECONDS,
     )
 

@@ -6,10 +6,12 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from losant_mcp.client import LosantClient
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
 
@@ -37,6 +39,15 @@ async def test_it_is_an_async_context_manager() -> None:
     async with SandboxServer(store, empty=True) as server, httpx.AsyncClient() as http:
         answer = await http.get(f"{server.url}/sandbox/health")
     assert answer.status_code == 200
+    store.close()
+
+
+async def test_an_idle_connection_is_the_clients_to_close(losant: LosantClient) -> None:
+    """A server that closed it first might do so while a write is on its way into it."""
+    store = Store()
+    with SandboxServer(store, empty=True) as server:
+        pool: Any = losant._http()._transport
+        assert pool._pool._keepalive_expiry < server._server.config.timeout_keep_alive
     store.close()
 
 
