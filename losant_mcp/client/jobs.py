@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 import anyio
 
@@ -61,7 +62,7 @@ async def follow_job(
     resourceType: str | None = None,
     resourceId: str | None = None,
     name: str | None = None,
-    since: datetime | None = None,
+    began: float | None = None,
     timeout: float = 300.0,  # noqa: ASYNC109 - after it comes an answer, not a cancellation
     on_progress: OnProgress | None = None,
     wait_scale: float = 1.0,
@@ -69,18 +70,20 @@ async def follow_job(
     """The log of a job that completed, or what is known where its log cannot be told apart.
 
     ``resourceType`` ("event", "datatable", "device"), ``resourceId`` and ``name`` are what the
-    log must say; ``since`` is ``client.losant_now()`` from before the request. ``timeout`` is in
-    seconds; ``on_progress`` gets the log whenever its status or progress is new; ``wait_scale``
-    0 makes the waits between two looks zero, for tests.
+    log must say; ``began`` is ``time.monotonic()`` from before the request: how far Losant's clock
+    is from ours may be known only since its answer. ``timeout`` is in seconds; ``on_progress``
+    gets the log whenever its status or progress is new; ``wait_scale`` 0 makes the waits between
+    two looks zero, for tests.
 
     Raises JobFailed where the job was errored or failed, and, with the status "inProgress",
     where it had not ended in time: it goes on at Losant.
     """
+    ago = _UNKNOWN_START if began is None else timedelta(seconds=monotonic() - began) + _SLACK
     search = _Search(
         client,
         applicationId,
         enqueued.jobId,
-        (since - _SLACK) if since else client.losant_now() - _UNKNOWN_START,
+        client.losant_now() - ago,
         {"resourceType": resourceType, "resourceId": resourceId, "name": name},
     )
     found: list[JobLog] = []

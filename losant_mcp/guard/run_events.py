@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from losant_mcp.api.endpoints import EVENT_DELETE, EVENTS_DELETE
@@ -137,7 +137,7 @@ class _Events(NamedSet):
     async def delete(self, ids: Sequence[str]) -> int:
         """Delete these events unless they changed meanwhile; how many were removed."""
         operation = self.run.plan.operation
-        since = self.run.client.losant_now()
+        began = monotonic()
         answer = await self.run.client.events_delete(
             **self.run.at,
             body=exactly(ids, operation.selection.get("query"), "lastUpdated", self.newest),
@@ -147,12 +147,12 @@ class _Events(NamedSet):
         self.deleted = True
         if isinstance(answer, EventsDeleted):
             return answer.removed
-        return await self._follow(answer, since, ids)
+        return await self._follow(answer, began, ids)
 
     async def patch(self, ids: Sequence[str], patch: EventPatch) -> int:
         """Change these events unless they changed meanwhile; how many were reached."""
         operation = self.run.plan.operation
-        since = self.run.client.losant_now()
+        began = monotonic()
         query = operation.selection.get("query")
         if query is not None and len(canonical(query)) > LONGEST_QUERY:
             # The ids and their unchanged dates say the same; both would not fit into a URL.
@@ -166,7 +166,7 @@ class _Events(NamedSet):
             **self.run.at, body=patch, query=meant, **notify
         )
         if isinstance(answer, JobEnqueued):
-            await self._end(answer, since)
+            await self._end(answer, began)
         self.under_way = None
         return reached.totalCount
 
@@ -189,15 +189,15 @@ class _Events(NamedSet):
         note = f"Losant shows {changed:,} of them changed so far."
         return Ran(changed=changed, backup_id=backup_id, note=note)
 
-    async def _follow(self, job: JobEnqueued, since: datetime, ids: Sequence[str]) -> int:
+    async def _follow(self, job: JobEnqueued, began: float, ids: Sequence[str]) -> int:
         """Wait for the job's end; how many it removed. Raises JobFailed."""
-        log = await self._end(job, since)
+        log = await self._end(job, began)
         removed = (log.output or {}).get("removed") if log else None
         if isinstance(removed, (int, float)):
             return int(removed)
         return len(ids) - len(await self.there(ids))
 
-    async def _end(self, job: JobEnqueued, since: datetime) -> JobLog | None:
+    async def _end(self, job: JobEnqueued, began: float) -> JobLog | None:
         """The log of the job at its end; None where several fit, and all of them completed.
 
         Raises JobFailed, also where it cannot be told how the job ended.
@@ -207,7 +207,7 @@ class _Events(NamedSet):
             self.run.plan.operation.application_id,
             job,
             resourceType="event",
-            since=since,
+            began=began,
             timeout=JOB_SECONDS,
         )
         if isinstance(log, UnclearJob):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
@@ -245,7 +246,7 @@ async def export_device_data(
         **devices_of(call),
         **({"options": options} if options.model_fields_set else {}),
     )
-    since = call.client.losant_now()
+    began = monotonic()
     async with await recorded(call, "export_device_data", applicationId):
         answer = await call.client.data_export(applicationId=applicationId, body=body)
-    return await started(call, applicationId, answer, since=since, resourceType="device")
+    return await started(call, applicationId, answer, began=began, resourceType="device")

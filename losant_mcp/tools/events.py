@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -348,10 +349,10 @@ async def export_events(
     """Export events to a file; Losant mails a link to the token's owner, or to email."""
     selected: dict[str, Any] = {"query": call.query(query, EVENTS)} if query is not None else {}
     body = call.body(EventsExport, **selected)
-    since = call.client.losant_now()
+    began = monotonic()
     async with await recorded(call, "export_events", applicationId):
         answer = await call.client.events_export(applicationId=applicationId, body=body)
-    return await started(call, applicationId, answer, since=since, resourceType="event")
+    return await started(call, applicationId, answer, began=began, resourceType="event")
 
 
 def _patch(call: Call, detach: bool) -> EventPatch:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from losant_mcp.api.lookup import JobLog
@@ -18,15 +17,15 @@ async def started(
     applicationId: str,
     enqueued: JobEnqueued,
     *,
-    since: datetime,
+    began: float,
     resourceType: str,
     resourceId: str | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """The outcome of a call that Losant answered with a job: done, or still queued.
 
-    ``since`` is ``client.losant_now()`` from before the request. Whatever becomes of following
-    it, the job is at Losant; only its own failure is an error (JobFailed).
+    ``began`` is ``time.monotonic()`` from before the request. Whatever becomes of following it,
+    the job is at Losant; only its own failure is an error (JobFailed).
     """
 
     async def on_progress(log: JobLog) -> None:
@@ -45,7 +44,7 @@ async def started(
             enqueued,
             resourceType=resourceType,
             resourceId=resourceId,
-            since=since,
+            began=began,
             timeout=call.services.job_seconds,
             on_progress=on_progress,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -377,14 +378,14 @@ async def export_rows(
     if options:
         selected["queryOptions"] = options
     body = call.body(DataTableRowsExport, **selected)
-    since = call.client.losant_now()
+    began = monotonic()
     async with await recorded(call, "export_rows", applicationId, target=dataTableId):
         answer = await call.client.data_table_rows_export(**at, body=body)
     return await started(
         call,
         applicationId,
         answer,
-        since=since,
+        began=began,
         resourceType="datatable",
         resourceId=dataTableId,
     )
