@@ -6,16 +6,22 @@ Where the audit cannot be written, nothing is written to Losant.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal, Unpack
 
 import anyio
 
-from losant_mcp.guard.audit import AuditLog
+from losant_mcp.guard.audit import AuditLog, AuditUnavailable
 from losant_mcp.guard.audit_lines import Facts, Kind
 from losant_mcp.guard.plans import Binding, Plan
-from losant_mcp.guard.store import Limits, StateStore
+from losant_mcp.guard.store import GuardError, Limits, StateStore
+
+
+class NotRecorded(GuardError):
+    """Losant did it, and the audit could not be told; so nothing more is written to Losant."""
+
+    changed = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,8 @@ class Ledger:
     ) -> AsyncIterator[None]:
         """Around a write that nobody is asked about: its budget, and its two lines.
 
-        Raises BudgetSpent before anything is sent where the hour's budget does not hold it.
+        Raises BudgetSpent before anything is sent where the hour's budget does not hold it, and
+        NotRecorded after it was done.
         """
         if meter is not None:
             limit = getattr(self.limits, meter)
@@ -74,7 +81,13 @@ class Ledger:
         try:
             yield
         except BaseException as error:
-            with anyio.CancelScope(shield=True):
+            # What became of the write is what the caller must learn, whatever the audit says.
+            with anyio.CancelScope(shield=True), suppress(AuditUnavailable):
                 await self.note("failed", **facts | Facts(why=type(error).__name__))
             raise
-        await self.note("wrote", **facts)
+        try:
+            with anyio.CancelScope(shield=True):
+                await self.note("wrote", **facts)
+        except AuditUnavailable as error:
+            told = f"Losant did it, but that could not be recorded. {error}"
+            raise NotRecorded(told, hint=error.hint) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from anyio import to_thread
 
-from tests.calling import JsonObject, result
+from tests.calling import JsonObject, refusal, result
 from tests.guard.guarding import Answer, Guarded
 from tests.guard.meddling import LOW, TANKS, Somebody, agree, meanwhile
 from tests.guard.wire import types_the_phrase, wired
@@ -143,6 +143,27 @@ async def test_an_audit_that_breaks_after_the_deletion_does_not_hide_it(guarded:
     assert "could not be recorded" in outcome["message"]
     assert outcome["backupId"].startswith("bak_")
     assert who.left() == {}
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "not answered"])
+async def test_an_audit_that_breaks_after_a_write_does_not_deny_it(
+    guarded: Guarded, answered: bool
+) -> None:
+    """A row that was inserted, or may have been, is never told as not inserted."""
+    who = Somebody(guarded)
+    table = who.make_tanks()
+    audit = (await guarded.guard()).state.audit
+    guarded.meddler.before("POST", "/rows", lambda: _a_folder(audit))
+    if not answered:
+        guarded.sandbox.set_faults({"endpoint": "dataTableRows.post", "kind": "drop_after"})
+    client = await guarded.connect()
+
+    told = await refusal(client, "insert_rows", dataTableId=table, rows=[{"name": "new"}])
+
+    assert "new" in who.left()
+    assert ("Losant did it, but that could not be recorded." in told) is answered
+    assert "look" in told
+    assert "Nothing was changed" not in told
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of another process is Linux's")
