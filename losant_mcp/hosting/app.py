@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AsyncExitStack
 from functools import partial
 from types import TracebackType
@@ -24,6 +25,7 @@ from losant_mcp.errors import ConfigurationError
 from losant_mcp.guard.assembly import MakePage
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.state_dir import StateDir
+from losant_mcp.guard.store import GuardError, StateStore
 from losant_mcp.hosting.address import Address, names_of
 from losant_mcp.hosting.approvals import LIST
 from losant_mcp.hosting.approvals_desk import ApprovalDesk, check_approvals, origin_of
@@ -215,12 +217,22 @@ class Hosting:
         self.metrics.pending.set(await self._pending())
         return Response(self.metrics.text(), media_type=CONTENT_TYPE)
 
-    async def _pending(self) -> int:
-        """How many plans wait; all callers' plans lie in one store, so any of them can tell."""
-        for tenant in self.tenants.all:
-            if (guard := tenant.guard.opened) is not None:
-                return len(await guard.ledger.store.pending_plans())
-        return 0
+    async def _pending(self) -> float:
+        """How many plans wait; all callers' lie in one store. Not a number where it is away."""
+        try:
+            return len(await store.pending_plans()) if (store := self._store) else 0
+        except GuardError:
+            return math.nan
+
+    @property
+    def _store(self) -> StateStore | None:
+        """The store, if anything here has opened it."""
+        if self.tenants.shared is not None:
+            return self.tenants.shared.store
+        if self.desk is not None:
+            return self.desk.store
+        opened = (tenant.guard.opened for tenant in self.tenants.all)
+        return next((guard.ledger.store for guard in opened if guard is not None), None)
 
 
 _MCP_HEADERS = ("Mcp-Session-Id", "Mcp-Protocol-Version", "Mcp-Method", "Mcp-Name")

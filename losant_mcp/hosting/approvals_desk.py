@@ -92,6 +92,8 @@ class ApprovalDesk:
             refusal_seconds=LIMITS.refusal_seconds,
         )
         self._app: HostedApprovals | None = None
+        self.store: StateStore | None = None
+        """Where the plans of all callers lie, once the desk is open."""
 
     @property
     def host(self) -> str:
@@ -110,6 +112,7 @@ class ApprovalDesk:
         state = await run_sync(open_state_dir, settings.state_dir, settings.api_url)
         key = await run_sync(state.key, "audit")
         store = await run_sync(store_of, settings, state) if shared is None else shared
+        self.store = store
         try:
             binding = Binding(settings.api_url, principal="approvers", origin="page", policy="")
             audit = AuditLog(state.audit, key=key, head_path=state.keys / "audit-head")

@@ -12,7 +12,7 @@ from mcp.types import ElicitRequestParams, ElicitResult
 from losant_mcp.claims import read_claims
 from losant_mcp.hosting.approvers import ApproverFile
 from tests.calling import Mode, result, stored
-from tests.hosting.approving import approver, ask, desk, link_in, path_in
+from tests.hosting.approving import Desk, approver, ask, desk, link_in, path_in
 from tests.hosting.serving import until
 from tests.served import Sandbox
 
@@ -124,9 +124,10 @@ async def test_a_question_that_nobody_answered_is_over(
 
 
 async def test_the_list_has_what_all_callers_asked(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each with its caller and a link; and nothing that is decided."""
+    """Each with its caller and a link; and nothing that is decided. Metrics count them."""
     async with desk(sandbox, tmp_path) as at, at.visitor() as anna:
         await anna.log_in()
+        assert await _pending(at) == "0.0"
         answers = []
         for name in ("alice", "bob"):
             async with at.host.client(at.host.keys.add(name, "full")) as client:
@@ -136,11 +137,24 @@ async def test_the_list_has_what_all_callers_asked(sandbox: Sandbox, tmp_path: P
         assert re.findall(r'href="(/approvals/\w+)"', page) == [path_in(a) for a in answers]
         assert "key-alice" in page
         assert "key-bob" in page
+        assert await _pending(at) == "2.0"
         await anna.get(path_in(answers[0]))
         await anna.post(path_in(answers[0]), NO)
         page = (await anna.get("/approvals")).text
         assert "One question waits for you" in page
         assert "key-alice" not in page
+    async with desk(sandbox, tmp_path) as again:  # nobody has called this one so far
+        assert await _pending(again) == "1.0"
+
+
+async def _pending(at: Desk) -> str:
+    """What Prometheus is told of how many wait."""
+    async with at.host.http() as http:
+        told = (await http.get("/metrics")).text
+    [line] = [
+        line for line in told.splitlines() if line.startswith("losant_mcp_pending_approvals ")
+    ]
+    return line.partition(" ")[2]
 
 
 async def test_applications_of_others_are_not_there(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -198,6 +198,8 @@ async def test_metrics_count_what_happened(sandbox: Sandbox, tmp_path: Path) -> 
         'losant_mcp_call_errors_total{kind="NotFound",tool="get_event"} 1.0',
         'losant_mcp_calls_total{outcome="unknown tool",tool="unknown"} 5.0',
         'losant_mcp_call_seconds_count{tool="query_sql"} 2.0',
+        'losant_mcp_upstream_requests_total{endpoint="event.get",status="NotFound"} 1.0',
+        'losant_mcp_upstream_requests_total{endpoint="events.get",status="ServerError"} 1.0',
         'losant_mcp_upstream_retries_total{endpoint="events.get"} 1.0',
         'losant_mcp_upstream_errors_total{kind="ServerError"} 1.0',
         'losant_mcp_table_cache_total{result="hit"} 1.0',
@@ -205,6 +207,7 @@ async def test_metrics_count_what_happened(sandbox: Sandbox, tmp_path: Path) -> 
         'losant_mcp_refused_requests_total{status="403"} 1.0',
         "losant_mcp_pending_approvals 0.0",
         "losant_mcp_callers 1.0",
+        'losant_mcp_requests_in_progress{kind="call"} 0.0',
     ):
         assert line in text.splitlines(), line
     assert "no_such_tool" not in text

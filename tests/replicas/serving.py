@@ -113,6 +113,13 @@ class Replica:
             answer = await http.get(f"{self.url}/readyz")
             return answer.status_code, answer.json()
 
+    async def metrics(self) -> list[str]:
+        """The lines that it tells Prometheus."""
+        async with httpx2.AsyncClient(verify=False, timeout=30) as http:
+            answer = await http.get(f"{self.url}/metrics")
+            assert answer.status_code == 200
+            return answer.text.splitlines()
+
 
 @dataclass
 class Fleet:

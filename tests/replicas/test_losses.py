@@ -111,6 +111,7 @@ async def test_without_redis_nothing_is_destroyed_and_reading_goes_on(
         assert stored(sandbox) == before
         for replica in fleet.replicas:
             await until(_readiness(replica, 503, "failed"))
+            assert "losant_mcp_pending_approvals NaN" in await replica.metrics()
         await to_thread.run_sync(fleet.redis.start_again)
         for replica in fleet.replicas:
             await until(_readiness(replica, 200, "ok"))
