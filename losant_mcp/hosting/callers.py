@@ -122,6 +122,9 @@ class KeyHolders:
         self._file.entries()  # what is wrong with it is told at the start
         self._settings = _for_many(settings)
         self._policy = policy
+        self._entries: tuple[ClientKey, ...] = ()
+        self._current: frozenset[str] = frozenset()
+        """What ``_key_of`` makes of the entries."""
 
     async def identify(self, bearer: str | None) -> Caller:
         """The caller with this key."""
@@ -135,10 +138,12 @@ class KeyHolders:
     async def is_current(self, caller: Caller) -> bool:
         """Whether the key is there, with the same rights."""
         try:
-            known = await self._looked_up(self._file.entries)
-            return any(_key_of(key) == caller.key for key in known)
+            entries = await self._looked_up(self._file.entries)
         except Undecided:
             return True
+        if entries is not self._entries:  # the file has changed: all callers are asked about
+            self._entries, self._current = entries, frozenset(map(_key_of, entries))
+        return caller.key in self._current
 
     @staticmethod
     async def _looked_up(look: Callable[[], Any]) -> Any:

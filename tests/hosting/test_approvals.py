@@ -124,7 +124,7 @@ async def test_a_question_that_nobody_answered_is_over(
 
 
 async def test_the_list_has_what_all_callers_asked(sandbox: Sandbox, tmp_path: Path) -> None:
-    """Each with its caller and a link; and nothing that is decided. Metrics count them."""
+    """Each with its caller and a link, nothing that is decided, and as many as metrics count."""
     async with desk(sandbox, tmp_path) as at, at.visitor() as anna:
         await anna.log_in()
         assert await _pending(at) == "0.0"
