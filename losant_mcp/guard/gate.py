@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import anyio
 from mcp import MCPError
@@ -27,6 +27,7 @@ from losant_mcp.guard.outcomes import Outcome
 from losant_mcp.guard.planning import Draft, Planner
 from losant_mcp.guard.plans import (
     PLAN_SECONDS,
+    Action,
     Binding,
     Operation,
     Plan,
@@ -292,8 +293,7 @@ class Gate:
 
     def _check_preview(self, operation: Operation, draft: Draft) -> None:
         allowed = self._settings.preview_allow
-        names = {operation.target_id, operation.parent_id, draft.target.name}
-        if operation.action not in allowed or not (names & set(allowed)):
+        if operation.action not in allowed or not (_names(operation, draft) & set(allowed)):
             raise Refused(
                 f"{operation.action} on this target is not on the operator's preview list.",
                 hint="A person can add the tool and the table to LOSANT_MCP_PREVIEW_ALLOW.",
@@ -341,6 +341,14 @@ class Gate:
         return await self._carrier.unasked(request, plan)
 
 
+def _names(operation: Operation, draft: Draft) -> set[str]:
+    """By what the operator may list this target; a table is not listed by being called as a tool
+    is.
+    """
+    ids = {operation.target_id, operation.parent_id or operation.target_id}
+    return ids | ({draft.place} - {"", *get_args(Action)})
+
+
 def _unread(operation: Operation) -> Draft:
     """A draft for one object whose change nobody is asked about, so that it is read only once."""
     return Draft(
@@ -362,7 +370,8 @@ def asks_by_form(settings: Settings) -> bool:
 def binding_of(settings: Settings, *, principal: str, origin: str) -> Binding:
     """Who plans, and under which rules; a change of the rules voids what was planned."""
     asking = [settings.ask, settings.approve]
-    rules = [settings.access, settings.confirm, *asking, settings.max_delete]
+    preview = [sorted(settings.preview_allow), settings.preview_max]
+    rules = [settings.access, settings.confirm, *asking, settings.max_delete, *preview]
     return Binding(settings.api_url, principal, origin, digest(rules))
 
 

@@ -52,6 +52,9 @@ class Draft:
     samples: tuple[Mapping[str, Any], ...] = ()
     side_effects: tuple[str, ...] = ()
     not_restorable: tuple[str, ...] = ()
+    place: str = ""
+    """The name of the table, or of the application for sets of events. An event alone has none:
+    its subject is anybody's."""
 
     def plan(self, operation: Operation, binding: Binding, arguments: str, **shown: Any) -> Plan:
         """The plan of this draft, for the store to number and date."""
@@ -159,6 +162,7 @@ class Planner:
             breakdown=_levels_and_states(events),
             samples=tuple(_event_sample(e) for e in events[:SAMPLES]),
             not_restorable=EVENT_RESTORE if deleting else (),
+            place=application.name,
         )
 
     async def _row(self, operation: Operation) -> Draft:
@@ -180,6 +184,7 @@ class Planner:
             breakdown={},
             samples=(row.to_json(),),
             not_restorable=ROW_RESTORE if verb == "DELETE" else (),
+            place=table.name,
         )
 
     async def _rows(self, operation: Operation) -> Draft:
@@ -215,6 +220,7 @@ class Planner:
             samples=tuple(first.items),
             side_effects=("Workflows that watch the table are told of each row.",),
             not_restorable=ROW_RESTORE,
+            place=table.name,
         )
 
     async def _table(self, operation: Operation) -> Draft:
@@ -252,6 +258,7 @@ class Planner:
             samples=samples,
             side_effects=effects,
             not_restorable=lost,
+            place=table.name,
         )
 
     async def _column(self, operation: Operation) -> Draft:
@@ -273,6 +280,7 @@ class Planner:
             samples=tuple({"id": row["id"], name: row.get(name)} for row in samples),
             side_effects=("Workflows that use the column break.", LAST_MOMENT),
             not_restorable=("a restored column is optional at first; dates of rows change",),
+            place=table.name,
         )
 
     async def _whole(

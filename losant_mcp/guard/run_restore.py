@@ -46,6 +46,7 @@ async def restore_draft(client: LosantClient, manifest: Manifest) -> Draft:
             *((f"It takes about {minutes} minutes.",) if minutes else ()),
         ),
         not_restorable=tuple(manifest.notes),
+        place=target.name,
     )
 
 

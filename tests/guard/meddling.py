@@ -77,9 +77,9 @@ class Somebody:
         """One tank fewer."""
         self._ask("DELETE", f"{self.tables}/{self.table}/rows/{self.rows[name]}")
 
-    def rename(self) -> None:
+    def rename(self, name: str = "reservoirs") -> None:
         """Another name for the table."""
-        self._ask("PATCH", f"{self.tables}/{self.table}", {"name": "reservoirs"})
+        self._ask("PATCH", f"{self.tables}/{self.table}", {"name": name})
 
     def add_column(self) -> None:
         """A further column, which changes no row's date."""

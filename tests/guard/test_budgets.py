@@ -287,6 +287,40 @@ async def test_a_preview_keeps_to_its_list_and_its_limit(
     assert who.left() == TANKS
 
 
+async def test_a_preview_lists_tables_and_not_what_others_call_things(guarded: Guarded) -> None:
+    """A column and an event's subject open nothing by their names, nor a table by a tool's."""
+    tools = ("remove_data_table_column", "delete_event", "truncate_rows")
+    guarded = await guarded.beside(**PREVIEW | {"preview_allow": (*tools, "level", "Hello")})
+    who = Somebody(guarded)
+    table = who.make_tanks()
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("remove_data_table_column", {"dataTableId": table, "columnName": "level"}),
+        ("delete_event", {"eventId": who.raise_event(subject="Hello")}),
+        ("delete_event", {"eventId": who.raise_event(subject="delete_event")}),
+        ("truncate_rows", {"dataTableId": table}),
+    ]
+    who.rename("truncate_rows")
+    client = await guarded.connect()
+
+    for tool, arguments in calls:
+        told = await refusal(client, tool, **arguments)
+        assert "not on the operator's preview list" in told, (tool, arguments)
+
+
+async def test_a_preview_lets_a_column_of_a_listed_table_go(guarded: Guarded) -> None:
+    """The table is on the list by its name, whatever its columns are called."""
+    allow = ("remove_data_table_column", "tanks")
+    guarded = await guarded.beside(**PREVIEW | {"preview_allow": allow})
+    who = Somebody(guarded)
+    column = {"dataTableId": who.make_tanks(), "columnName": "level"}
+    client = await guarded.connect()
+
+    first = await result(client, "remove_data_table_column", **column)
+    await result(client, "remove_data_table_column", **column, approvalId=first["approvalId"])
+
+    assert not who.has_column("level")
+
+
 async def test_a_blocked_server_changes_nothing_that_would_be_asked(guarded: Guarded) -> None:
     """Renaming a table with rows and changing every event are refused, too."""
     guarded = await guarded.beside(confirm="block")

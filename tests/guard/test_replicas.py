@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import MCPError
@@ -34,6 +35,7 @@ async def replica(
     stack: AsyncExitStack,
     redis: RedisServer,
     secret: SecretStr = SECRET,
+    **settings: Any,
 ) -> Guarded:
     """One server, as it would be on a machine of its own."""
     return await guarded_server(
@@ -44,6 +46,7 @@ async def replica(
         state_url=redis.url,
         state_key=secret,
         backup_dir=folder.parent / "backups",
+        **settings,
     )
 
 
@@ -97,6 +100,27 @@ async def test_a_form_of_one_replica_is_answered_at_the_other(
     answer = await reply(there, "truncate_rows", state, yes_to(question), dataTableId=TABLE)
     assert content(answer)["status"] == "done"
     assert two.rows(TABLE) == []
+
+
+@pytest.mark.parametrize("mode", ["auto"])
+async def test_a_preview_that_is_allowed_no_more_is_worth_nothing(
+    sandbox: Sandbox, mode: Mode, redis: RedisServer, tmp_path: Path
+) -> None:
+    """The operator takes a table off the list, and starts the replica anew."""
+    async with AsyncExitStack() as stack:
+        listed: dict[str, Any] = {
+            "confirm": "preview",
+            "preview_allow": ("truncate_rows", TABLE),
+            "preview_max": ROWS,
+        }
+        one = await replica(sandbox, mode, tmp_path / "one", stack, redis, **listed)
+        planned = await result(await one.connect(), "truncate_rows", dataTableId=TABLE)
+        bare = listed | {"preview_allow": ("truncate_rows",)}
+        two = await replica(sandbox, mode, tmp_path / "two", stack, redis, **bare)
+        call = {"dataTableId": TABLE, "approvalId": planned["approvalId"]}
+        told = await refusal(await two.connect(), "truncate_rows", **call)
+        assert "belongs to no plan" in told
+        assert len(two.rows(TABLE)) == ROWS
 
 
 @pytest.mark.parametrize("mode", ["auto"])
