@@ -11,9 +11,10 @@ import secrets
 from base64 import b32encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from losant_mcp.api.tables import Column, DataTable
 from losant_mcp.guard.plans import Action, Plan
@@ -106,7 +107,14 @@ class Draft:
         )
 
 
+def _is_moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("the date is of no time zone")
+    return text
+
+
 _Count = Annotated[int, Field(ge=0)]
+_Moment = Annotated[str, AfterValidator(_is_moment)]
 
 
 class Manifest(BaseModel):
@@ -122,7 +130,7 @@ class Manifest(BaseModel):
     application_id: str
     api_url: str
     principal: str
-    created: str
+    created: _Moment
     """ISO 8601 in UTC."""
     table: DataTable | None = None
     column: str | None = None

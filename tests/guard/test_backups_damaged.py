@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 
 from losant_mcp.guard import backup_file
-from losant_mcp.guard.backup_manifest import BackupDamaged, BackupFailed, Manifest, WrongBackupKey
+from losant_mcp.guard.backup_manifest import (
+    BackupDamaged,
+    BackupFailed,
+    Manifest,
+    UnknownBackup,
+    WrongBackupKey,
+)
 from losant_mcp.guard.backups import Backups
 from tests.guard.backing_up import (
     API_URL,
@@ -120,6 +126,17 @@ async def test_a_manifest_that_claims_too_much_is_refused(tmp_path: Path) -> Non
     with pytest.raises(BackupDamaged):
         async with backups.open(manifest):
             raise AssertionError
+
+
+@pytest.mark.parametrize("created", ["yesterday", "", "2026-01-01T00:00:00", "9999-99-99"])
+async def test_a_manifest_with_an_odd_date_stops_nobody(tmp_path: Path, created: str) -> None:
+    """It is no backup any more; the others are listed and cleared up as before."""
+    backups, odd, _ = await _kept(tmp_path)
+    _, other, _ = await _kept(tmp_path)
+    with pytest.raises(UnknownBackup):
+        await _rewritten(backups, tmp_path, odd, created=created)
+    assert await backups.list(PRINCIPAL, API_URL, APPLICATION) == (other,)
+    assert (await backups.prune(older_than_days=-1)).ids == (other.id,)
 
 
 # ---- encryption ----------------------------------------------------------------------------
