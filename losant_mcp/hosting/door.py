@@ -103,8 +103,7 @@ class Door:
         self.check_names(headers)
         if scope["method"] not in METHODS:
             raise Refusal(405, "MCP is spoken by POST.", {"Allow": ", ".join(METHODS)})
-        if self.is_ending:
-            raise Refusal(503, "The server is ending.", {**_later(), "Connection": "close"})
+        self._check_open()
         if headers.is_forwarded and not self._shares:
             # Whoever set the proxy up did not mean that everybody may do everything.
             raise Refusal(403, "This server is for its own machine alone: --auth is none.")
@@ -114,6 +113,7 @@ class Door:
             raise _unauthorized(error, given=bool(headers.get("authorization"))) from None
         except Undecided as error:
             raise Refusal(503, f"Who calls cannot be checked now: {error}", _later()) from None
+        self._check_open()  # it may have ended while Losant was asked who calls
         is_stream = scope["method"] == "GET" or _listens(headers)
         places = self.streams if is_stream else self.calls
         try:
@@ -133,6 +133,11 @@ class Door:
             raise Refusal(413, f"The body is larger than {MOST_BODY:,} bytes.") from None
         except TooSlow:
             raise Refusal(408, "The body did not come in time.", {"Connection": "close"}) from None
+
+    def _check_open(self) -> None:
+        """Refuse what would begin while everything ends. Raises Refusal."""
+        if self.is_ending:
+            raise Refusal(503, "The server is ending.", {**_later(), "Connection": "close"})
 
     def check_names(self, headers: Headers) -> None:
         """Refuse what a web page of somebody else would send. Raises Refusal."""

@@ -18,7 +18,7 @@ from losant_mcp.hosting.callers import KeyHolders
 from losant_mcp.hosting.keys import KeyFile
 from losant_mcp.policy import Policy
 from tests.calling import Mode, cells, result, stored
-from tests.hosting.serving import JSON_RPC, META, MODERN, message_of, served, until
+from tests.hosting.serving import JSON_RPC, META, MODERN, held_up, message_of, served, until
 from tests.served import Sandbox
 
 OTHER = "5f0c0de0000000000000beef"
@@ -174,7 +174,6 @@ async def test_what_a_removed_key_left_open_is_closed(
     body = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": listen}
     headers = {**JSON_RPC, **MODERN, "mcp-method": "subscriptions/listen"}
     call = {"name": "list_events", "arguments": {}, "_meta": META}
-    sandbox.set_faults({"kind": "latency", "ms": 500})
     async with served(sandbox, tmp_path, auth="keys") as host:
         key = host.keys.add("alice", "full")
         answers: list[int] = []
@@ -190,11 +189,12 @@ async def test_what_a_removed_key_left_open_is_closed(
             http.stream("POST", "/mcp", json=body, headers=headers) as stream,
         ):
             assert stream.status_code == 200
-            tasks.start_soon(ask)
-            await until(lambda: host.hosting.door.calls.taken == 1)
-            host.keys.remove("alice")
-            with anyio.fail_after(10):
-                await stream.aread()
+            with held_up(sandbox):
+                tasks.start_soon(ask)
+                await until(lambda: host.hosting.door.calls.taken == 1)
+                host.keys.remove("alice")
+                with anyio.fail_after(10):
+                    await stream.aread()
         assert answers == [200]
         assert host.hosting.door.streams.taken == 0
 

@@ -21,13 +21,12 @@ from tests.hosting.serving import (
     META,
     MODERN,
     Served,
+    held_up,
     message_of,
     served,
     until,
 )
 from tests.served import Sandbox
-
-SLOW = {"kind": "latency", "ms": 800}
 
 
 async def _call(host: Served, tool: str, bearer: str | None = None, **given: object) -> int:
@@ -41,15 +40,15 @@ async def _call(host: Served, tool: str, bearer: str | None = None, **given: obj
 async def test_under_load_a_caller_is_told_to_come_again(sandbox: Sandbox, tmp_path: Path) -> None:
     """503 with Retry-After at once, and an answer when there is a place again."""
     async with served(sandbox, tmp_path, max_requests=2) as host:
-        sandbox.set_faults(SLOW)
         async with anyio.create_task_group() as tasks:
-            for _ in range(2):
-                tasks.start_soon(_call, host, "list_events")
-            await until(lambda: host.hosting.door.calls.taken == 2)
-            answer = await host.listing()
-            assert answer.status_code == 503
-            assert int(answer.headers["retry-after"]) > 0
-            assert await host.is_alive()
+            with held_up(sandbox):
+                for _ in range(2):
+                    tasks.start_soon(_call, host, "list_events")
+                await until(lambda: host.hosting.door.calls.taken == 2)
+                answer = await host.listing()
+                assert answer.status_code == 503
+                assert int(answer.headers["retry-after"]) > 0
+                assert await host.is_alive()
         assert (await host.listing()).status_code == 200
 
 
@@ -58,26 +57,27 @@ async def test_a_call_that_says_it_listens_takes_a_place(sandbox: Sandbox, tmp_p
     async with served(sandbox, tmp_path) as host, host.http(**JSON_RPC) as http:
         opened = await http.post("/mcp", json=INITIALIZE)
         session = {"mcp-session-id": opened.headers["mcp-session-id"]}
-        sandbox.set_faults(SLOW)
         params = {"name": "list_events", "arguments": {}}
         body = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
         claims = {"mcp-protocol-version": "2025-11-25", "mcp-method": "subscriptions/listen"}
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: http.post("/mcp", json=body, headers={**session, **claims}))
-            await until(lambda: host.hosting.door.calls.taken == 1)
-            assert host.hosting.door.streams.taken == 0
+            with held_up(sandbox):
+                sent = {**session, **claims}
+                tasks.start_soon(lambda: http.post("/mcp", json=body, headers=sent))
+                await until(lambda: host.hosting.door.calls.taken == 1)
+                assert host.hosting.door.streams.taken == 0
 
 
 async def test_one_caller_leaves_places_for_others(sandbox: Sandbox, tmp_path: Path) -> None:
     """Of many places one caller takes half at most."""
     async with served(sandbox, tmp_path, auth="keys", max_requests=2) as host:
         alice, bob = host.keys.add("alice", "read"), host.keys.add("bob", "read")
-        sandbox.set_faults(SLOW)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_call, host, "list_events", alice)
-            await until(lambda: host.hosting.door.calls.taken == 1)
-            assert (await host.listing(alice)).status_code == 503
-            assert (await host.listing(bob)).status_code == 200
+            with held_up(sandbox):
+                tasks.start_soon(_call, host, "list_events", alice)
+                await until(lambda: host.hosting.door.calls.taken == 1)
+                assert (await host.listing(alice)).status_code == 503
+                assert (await host.listing(bob)).status_code == 200
 
 
 async def test_the_longest_unused_caller_makes_room(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -87,12 +87,12 @@ async def test_the_longest_unused_caller_makes_room(sandbox: Sandbox, tmp_path: 
         assert (await host.listing(alice)).status_code == 200
         assert (await host.listing(bob)).status_code == 200
         assert [tenant.caller.name for tenant in host.hosting.tenants.all] == ["key-bob"]
-        sandbox.set_faults(SLOW)
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(_call, host, "list_events", bob)
-            await until(lambda: host.hosting.door.calls.taken == 1)
-            answer = await host.listing(alice)
-            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+            with held_up(sandbox):
+                tasks.start_soon(_call, host, "list_events", bob)
+                await until(lambda: host.hosting.door.calls.taken == 1)
+                answer = await host.listing(alice)
+                assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
 
 
 async def test_sessions_are_bounded(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -110,10 +110,9 @@ async def test_sessions_are_bounded(sandbox: Sandbox, tmp_path: Path) -> None:
 async def test_a_request_that_takes_too_long_is_given_up(sandbox: Sandbox, tmp_path: Path) -> None:
     """Its place is free again, and its caller is told."""
     async with served(sandbox, tmp_path, request_seconds=1) as host:
-        sandbox.set_faults({"kind": "latency", "ms": 3000})
-        assert await _call(host, "list_events") == 504
-        assert host.hosting.door.calls.taken == 0
-        sandbox.set_faults()
+        with held_up(sandbox):
+            assert await _call(host, "list_events") == 504
+            assert host.hosting.door.calls.taken == 0
 
 
 def test_places_are_counted_for_each_and_for_all() -> None:
@@ -190,6 +189,7 @@ async def test_metrics_count_what_happened(sandbox: Sandbox, tmp_path: Path) -> 
             for number in range(5):
                 await _call(host, f"no_such_tool_{number}")
         await host.listing(headers={"origin": "https://evil.example"})
+        await until(lambda: not host.hosting.door.calls.taken)
         async with host.http() as http:
             text = (await http.get("/metrics")).text
     for line in (
@@ -291,14 +291,39 @@ async def test_the_end_waits_for_a_write(sandbox: Sandbox, tmp_path: Path) -> No
 async def test_while_it_ends_it_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
     """Not ready, and no new call; what is under way is answered, and streams are closed."""
     async with served(sandbox, tmp_path) as host:
-        sandbox.set_faults(SLOW)
+        answers: list[int] = []
+
+        async def call() -> None:
+            answers.append(await _call(host, "list_events"))
+
         async with host.http() as http, anyio.create_task_group() as tasks:
-            tasks.start_soon(_call, host, "list_events")
-            await until(lambda: host.hosting.door.calls.taken == 1)
-            tasks.start_soon(host.hosting.finish)
-            await until(lambda: host.hosting.door.is_ending)
-            answer = await host.listing()
-            assert (answer.status_code, message_of(answer)) == (503, "The server is ending.")
-            ready = await http.get("/readyz")
-            assert (ready.status_code, ready.json()) == (503, {"ready": False, "ending": True})
+            with held_up(sandbox):
+                tasks.start_soon(call)
+                await until(lambda: host.hosting.door.calls.taken == 1)
+                tasks.start_soon(host.hosting.finish)
+                await until(lambda: host.hosting.door.is_ending)
+                answer = await host.listing()
+                assert (answer.status_code, message_of(answer)) == (503, "The server is ending.")
+                ready = await http.get("/readyz")
+                assert (ready.status_code, ready.json()) == (503, {"ready": False, "ending": True})
+        assert answers == [200]
+        assert not host.hosting.tenants.all
+
+
+async def test_who_was_being_checked_when_it_ended_is_refused(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Their call would begin after everything that it needs is gone."""
+    async with served(sandbox, tmp_path, token=None, auth="losant") as host:
+        answers: list[int] = []
+
+        async def ask() -> None:
+            answers.append((await host.listing(sandbox.tokens["full"])).status_code)
+
+        async with anyio.create_task_group() as tasks:
+            with held_up(sandbox):
+                tasks.start_soon(ask)
+                await until(lambda: bool(sandbox.requests))
+                await host.hosting.finish()
+        assert answers == [503]
         assert not host.hosting.tenants.all
