@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -125,6 +127,19 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 def test_a_wrong_arrow_is_seen(module: str, source: str, expected: list[str]) -> None:
     """The check itself sees each way of importing, and lets what is allowed pass."""
     assert list(_violations(source, module)) == expected
+
+
+def test_the_drawing_of_the_layers_is_right() -> None:
+    """Every layer is in the contributors' picture, and every arrow of it is allowed."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    [drawing] = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    drawn = set()
+    for line in drawing.splitlines():
+        levels = [level.split(", ") for level in line.split(" <- ")]
+        drawn |= {name for level in levels for name in level}
+        for below, above in pairwise(levels):
+            assert all(set(below) <= MAY_IMPORT[name] for name in above), line
+    assert drawn == set(MAY_IMPORT) - {"__main__"}
 
 
 def test_importing_the_package_costs_nothing() -> None:

@@ -45,7 +45,7 @@ def as_process(
     )
 
 
-def started(*arguments: str, **settings: str) -> subprocess.Popen[str]:
+def started(*arguments: str, cwd: Path = ROOT, **settings: str) -> subprocess.Popen[str]:
     """Start a command as a process of its own, with pipes."""
     return subprocess.Popen(
         [*COMMAND, *arguments],
@@ -54,6 +54,6 @@ def started(*arguments: str, **settings: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        cwd=ROOT,
+        cwd=cwd,
         env=environment(**settings),
     )

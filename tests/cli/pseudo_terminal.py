@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from anyio.to_thread import run_sync
@@ -20,7 +21,7 @@ needs_terminal = pytest.mark.skipif(os.name == "nt", reason="Windows has no pseu
 class Terminal:
     """A command at a pseudo-terminal, and the person who types."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, cwd: Path = ROOT) -> None:
         self._ours, theirs = os.openpty()
         self._process = subprocess.Popen(
             [*COMMAND, *arguments],
@@ -28,7 +29,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            cwd=ROOT,
+            cwd=cwd,
             env=environment(COLUMNS="80"),
         )
         os.close(theirs)

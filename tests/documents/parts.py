@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def updated(text: str) -> str:
 def parts_of(text: str) -> list[str]:
     """The names of the generated parts in a text, in their order."""
     return [match[2] for match in _part.finditer(text)]
+
+
+def without_parts(text: str) -> str:
+    """What of a text is written by hand."""
+    return _part.sub("", text)
 
 
 def tools() -> str:
@@ -152,6 +158,7 @@ def settings() -> str:
     return "\n".join([*lines, ""])
 
 
+@cache
 def without_effect() -> set[str]:
     """The settings that no module of a running server reads.
 

@@ -18,6 +18,7 @@ from losant_mcp.config import VARIABLES, Access, Settings
 from losant_mcp.prompts.files import read_files
 from losant_mcp.server import INSTRUCTIONS
 from losant_mcp.tools.listing import listed
+from tests.documents.blocks import PAGES
 from tests.documents.parts import FILES, PARTS, README, ROOT, parts_of, updated, without_effect
 
 TEXT = README.read_text(encoding="utf-8")
@@ -80,19 +81,10 @@ def test_the_tour_tells_of_steps_that_the_demo_has() -> None:
     assert all(f'step("{" ".join(heading.split())}' in source for heading in told), told
 
 
-@pytest.mark.parametrize("block", re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL))
-def test_a_configuration_example_is_valid_json(block: str) -> None:
-    """What a reader pastes into a client's configuration starts our server."""
-    servers = json.loads(block)
-    [server] = (servers.get("mcpServers") or servers["servers"]).values()
-    assert server["command"].endswith("losant-mcp")
-    assert server["args"][0] == "serve"
-    assert set(server.get("env", {})) <= set(VARIABLES)
-
-
 def test_a_variable_that_the_text_names_exists() -> None:
     """The prose names no setting that is not there."""
-    named = set(re.findall(r"LOSANT_[A-Z_]*[A-Z]", EVERYTHING))
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    named = set(re.findall(r"LOSANT_[A-Z_]*[A-Z]", pages))
     assert named <= set(VARIABLES)
 
 
