@@ -184,7 +184,7 @@ class Prompts:
         uri = spec.template(bound=self._services.bound_to is not None).expand(ids)
         content = await resources.read(self._services, uri)
         held = TextResourceContents(uri=content.uri, mime_type=content.mime_type, text=content.text)
-        return EmbeddedResource(resource=held, annotations=spec.annotations)
+        return EmbeddedResource(resource=held, annotations=spec.annotations())
 
 
 def _read(name: str, known: Sequence[Argument], given: Mapping[str, str]) -> dict[str, str]:

@@ -55,10 +55,11 @@ class ResourceSpec:
     passing: frozenset[str]
     per_application: bool
 
-    @property
-    def annotations(self) -> Annotations:
-        """For whom it is, and how much it matters."""
-        return Annotations(audience=list(self.audience), priority=self.priority)
+    def annotations(self, changed: str | None = None) -> Annotations:
+        """For whom it is, how much it matters, and where it is known when it last changed."""
+        return Annotations(
+            audience=list(self.audience), priority=self.priority, last_modified=changed
+        )
 
     @property
     def toolsets(self) -> set[Toolset]:

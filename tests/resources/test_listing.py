@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 from mcp import Client
 from mcp.types import Resource
 
 from losant_mcp import guides
-from losant_mcp.resources import listing
+from losant_mcp.api.times import iso
+from losant_mcp.resources import dates, listing
 from losant_mcp.resources.listing import KEPT_SECONDS, Listing
 from losant_mcp.resources.spec import RESOURCES
 from tests.calling import Connect, Mode, Serve, asked, result
@@ -23,6 +27,12 @@ TABLES = ["assets", "maintenance_log", "parts", "shift_notes", "sites"]
 async def listed(client: Client) -> list[Resource]:
     """What ``resources/list`` answers."""
     return (await client.list_resources()).resources
+
+
+async def modified(client: Client) -> dict[str, str | None]:
+    """When each of them says that it last changed, by its name."""
+    found = {resource.name: resource.annotations for resource in await listed(client)}
+    return {name: it.last_modified if it else None for name, it in found.items()}
 
 
 async def templates(client: Client) -> list[str]:
@@ -109,17 +119,131 @@ async def test_what_is_listed_follows_the_settings(
     assert len(expected) == len(everything) - len(gone)
 
 
+async def test_each_says_when_it_last_changed(sandbox: Sandbox, connect: Connect) -> None:
+    """Rows move the date of their table, columns also that of the list; guides have none."""
+    http, url = sandbox.http(), sandbox.application_url
+    stored = {t["name"]: t["id"] for t in http.get(f"{url}/data-tables").json()["items"]}
+
+    def newest(column: str, where: str) -> int:
+        [(found,)] = sandbox.store._connection.execute(f"SELECT max({column}) FROM {where}")
+        assert isinstance(found, int)
+        return found
+
+    def expected() -> dict[str, str | None]:
+        event = iso(newest("lastUpdated", "events"))
+        found = {
+            "new-events": event,
+            "events-digest": event,
+            "data-tables": iso(newest("lastUpdated", "data_tables")),
+        }
+        for name, table in stored.items():
+            defined = newest("lastUpdated", f"data_tables WHERE id = '{table}'")
+            found[name] = iso(max(defined, newest("updatedAt", f"rows_{table}")))
+        return {**found, **dict.fromkeys(guides.names())}
+
+    before = expected()
+    assert await modified(await connect()) == before
+    row = {"partNumber": "P-1", "description": "Seal", "category": "seal"}
+    column = {"name": "floor", "dataType": "string", "constraint": "optional"}
+    for change in (
+        http.build_request("POST", f"{url}/data-tables/{stored['parts']}/rows", json=row),
+        http.build_request("POST", f"{url}/data-tables/{stored['sites']}/column", json=column),
+        http.build_request("POST", f"{url}/events", json={"level": "info", "subject": "It drips"}),
+    ):
+        assert http.send(change).is_success
+    after = expected()
+    moved = {name for name, date in after.items() if date != before[name]}
+    assert moved == {"new-events", "events-digest", "data-tables", "parts", "sites"}
+    assert await modified(await connect()) == after
+
+
+async def test_what_is_off_is_asked_for_no_date(sandbox: Sandbox, connect: Connect) -> None:
+    """Nor is a denied table."""
+    await modified(await connect(toolsets=("events",)))
+    assert asked(sandbox) == ["events.get"]
+    await modified(await connect(toolsets=("tables",), deny=("parts", "list_rows")))
+    assert asked(sandbox)[1:].count("dataTableRows.get") == 0
+    before = len(asked(sandbox))
+    dated = await modified(await connect(toolsets=("tables",), deny=("parts",)))
+    assert asked(sandbox)[before:].count("dataTableRows.get") == len(dated) - 1 == 4
+
+
+async def test_of_many_tables_none_is_dated(
+    sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would take a request; what costs one for all of them is still told."""
+    monkeypatch.setattr(dates, "MOST_DATED", 4)
+    dated = await modified(await connect())
+    assert {name for name, date in dated.items() if date} == {
+        *("new-events", "events-digest", "data-tables"),
+    }
+    assert asked(sandbox) == ["dataTables.get", "events.get"]
+
+
+@pytest.mark.parametrize("status", [403, 429, 500])
+async def test_a_date_that_losant_refuses_is_left_out(
+    sandbox: Sandbox, connect: Connect, status: int
+) -> None:
+    """The list is whole, and Losant is not asked for every table once it has refused one."""
+    for number in range(dates.MOST_DATED - len(TABLES)):
+        made = sandbox.http().post(
+            f"{sandbox.application_url}/data-tables", json={"name": f"t{number}"}
+        )
+        assert made.status_code == 201
+    whole = await modified(await connect())
+    assert {name for name, date in whole.items() if not date} == set(guides.names())
+    before = len(asked(sandbox))
+    sandbox.set_faults({"kind": "status", "status": status, "endpoint": "dataTableRows.get"})
+    dated = await modified(await connect())
+    assert list(dated) == list(whole)
+    assert {name for name, date in dated.items() if date} == {
+        *("new-events", "events-digest", "data-tables"),
+    }
+    assert asked(sandbox)[before:].count("dataTableRows.get") < dates.MOST_DATED
+
+
+async def test_nobody_waits_long_for_dates(
+    sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Losant is slow, the list is there without them."""
+    monkeypatch.setattr(dates, "SECONDS", 0.0)
+    sandbox.set_faults(
+        *({"kind": "hang", "endpoint": it} for it in ("dataTableRows.get", "events.get"))
+    )
+    dated = await modified(await connect())
+    assert set(dated) == {"new-events", "events-digest", "data-tables", *TABLES, *guides.names()}
+    assert [name for name, date in dated.items() if date] == ["data-tables"]
+
+
 async def test_the_names_of_tables_are_kept_until_we_write(
     sandbox: Sandbox, connect: Connect
 ) -> None:
-    """One request serves many lists; our own new table is there at once."""
+    """One round of requests serves many lists; our own new table is there at once."""
     client = await connect()
     for _ in range(3):
         await client.list_resources(cache_mode="bypass")
-    assert asked(sandbox) == ["dataTables.get"]
+    dates = ["events.get", *["dataTableRows.get"] * len(TABLES)]
+    assert Counter(asked(sandbox)) == Counter(["dataTables.get", *dates])
     await result(client, "create_data_table", name="a new one")
     found = (await client.list_resources(cache_mode="bypass")).resources
     assert "a new one" in [r.title for r in found]
+
+
+async def test_a_list_that_a_write_overtook_is_not_kept(sandbox: Sandbox, serve: Serve) -> None:
+    """It may lack what the write made."""
+    services = (await serve()).resources._services
+    it = Listing(services)
+    sandbox.set_faults({"kind": "latency", "ms": 100, "endpoint": "events.get", "times": 1})
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(it.resources)
+        with anyio.fail_after(10):
+            while "events.get" not in asked(sandbox):
+                await anyio.lowlevel.checkpoint()
+        for tell in services.after_writes:
+            tell(sandbox.application_id, "tables")
+    await it.resources()
+    await it.resources()
+    assert asked(sandbox).count("dataTables.get") == 2
 
 
 async def test_the_names_of_tables_are_kept_for_a_while(sandbox: Sandbox, serve: Serve) -> None:
