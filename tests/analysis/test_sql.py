@@ -238,8 +238,23 @@ async def test_a_table_that_is_made_anew_under_its_name_is_the_new_one(
         ("SELECT nam FROM sites",
          'There is no column \'nam\' here. Did you mean "name", "notes"?'),
         ("SELECT s.nam FROM sites s",
-         ('Values list "s" does not have a column named "nam".'
-         " DESCRIBE shows the columns of a table.")),
+         "There is no column 'nam' in 's'. Did you mean \"name\"?"),
+        ("SELECT a.site_code FROM sites s JOIN assets AS a USING (siteCode)",
+         "There is no column 'site_code' in 'a'. Did you mean \"siteCode\"?"),
+        ("SELECT q.name FROM (SELECT kind FROM sites) q",
+         "There is no column 'name' in 'q'. DESCRIBE shows the columns of a table."),
+        ("SELECT count(*) FROM sites JOIN assets USING (sitecod)",
+         "There is no column 'sitecod' to join by. Did you mean \"siteCode\"?"),
+        ("SELECT count(*) FROM events JOIN sites ON siteCode = eventTags.site",
+         ('Malformed JSON at byte 0 of input: unexpected character. Input: "ALD" when casting from'
+         " source column siteCode. A value of a JSON column is text by ->>: eventTags->>'site'.")),
+        ("SELECT now() - 7",
+         ("No function matches the given name and argument types '-(TIMESTAMP WITH TIME ZONE,"
+         " INTEGER_LITERAL)'. Add and subtract spans, now() - INTERVAL 7 DAY; date_diff('day',"
+         " a, b) counts.")),
+        ("SELECT kind k, count(*) n, sum(n) OVER (PARTITION BY k) FROM sites GROUP BY ALL",
+         ("Cannot mix aggregates with non-aggregated columns."
+         " Aggregate in a WITH first, then use windows over its result.")),
         ("SELECT name FROM sites WHERE households > 'many'",
          ('Could not convert string "many" to DOUBLE.'
          " TRY_CAST(x AS type) gives NULL for what does not fit.")),
@@ -251,7 +266,9 @@ async def test_a_table_that_is_made_anew_under_its_name_is_the_new_one(
         ("SELECT kind, count(*) FROM sites", None),
         ("SELECT id FROM sites JOIN assets USING (siteCode)", None),
         ("SELECT uper(name) FROM sites",
-         ("The function uper is unknown or not allowed. DuckDB's functions of numbers, texts,"
+         "The function uper is unknown or not allowed. Did you mean upper?"),
+        ("SELECT error(name) FROM sites",
+         ("The function error is unknown or not allowed. DuckDB's functions of numbers, texts,"
          " dates, lists and JSON are allowed; those that read files, settings or the catalogue"
          " are not.")),
         ("SELECT FROM sites", None),
@@ -271,9 +288,6 @@ async def test_a_table_that_is_made_anew_under_its_name_is_the_new_one(
         ("SHOW TABLES",
          ("SHOW is not allowed. list_data_tables lists the tables; DESCRIBE shows the columns of"
          " one.")),
-        ("SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range > b.range",
-         ("The statement was stopped: it took longer than 1 s. Filter before joining, join on"
-         " equal columns, aggregate before sorting.")),
         ("SELECT list_sort(range(1000000000))",
          ("The statement was stopped: it needs more memory than the 400 MB that it has. Filter or"
          " aggregate earlier, and make no long lists or texts.")),
@@ -287,6 +301,16 @@ async def test_an_error_says_how_to_go_on(sql: str, message: str | None, lab: La
     assert message is None or told == message
     assert "SET " not in told
     assert "LINE 1" not in told
+
+
+async def test_a_statement_that_takes_too_long_is_stopped(lab: Lab) -> None:
+    """The error says after how long, and how to ask for less."""
+    with lab.hurried(), pytest.raises(InvalidRequest) as caught:
+        await lab.ask("SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a > b")
+    assert describe(caught.value) == (
+        "The statement was stopped: it took longer than 1 s. Filter before joining, join on"
+        " equal columns, aggregate before sorting."
+    )
 
 
 # ---- events and devices --------------------------------------------------------------------

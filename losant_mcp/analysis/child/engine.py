@@ -11,13 +11,14 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import duckdb
 
 from losant_mcp.analysis.child import pivot, statement
 from losant_mcp.analysis.child.pages import Staging
-from losant_mcp.analysis.child.problems import MEMORY, TIME, Problem, explain
+from losant_mcp.analysis.child.problems import MEMORY, TIME, Columns, Problem, explain
 from losant_mcp.analysis.child.quoting import identifier, literal
 from losant_mcp.analysis.child.values import convert, expression
 
@@ -57,6 +58,7 @@ class Engine:
         }
         self._connection = duckdb.connect(":memory:", config=config)
         self._staging: dict[str, Staging] = {}
+        self._columns: dict[str, list[str]] = {}
         self._expired = threading.Event()
         self._alarms = threading.Lock()
         if time_zone != "system":
@@ -79,6 +81,7 @@ class Engine:
         """Make an empty table for pages; ``stamp`` is its column of the newest change."""
         with self._problems():
             self._staging[table] = Staging(self._connection, table, columns, stamp)
+            self._columns[table] = [column["name"] for column in columns]
             return {"memory": self.memory()}
 
     def page(self, table: str, start: int, body: bytes) -> Json:
@@ -95,6 +98,7 @@ class Engine:
         """Forget tables; how many bytes the others take."""
         for table in tables:
             self._staging.pop(table, None)
+            self._columns.pop(table, None)
             self._connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
         return self.memory()
 
@@ -132,7 +136,7 @@ class Engine:
 
         At most ``rows`` of them and about ``size`` bytes. What it did is rolled back.
         """
-        with self._problems():
+        with self._problems(partial(self._called, sql, views)):
             try:
                 with self._alarm(seconds, self.interrupt):
                     self._connection.execute("BEGIN TRANSACTION")
@@ -142,6 +146,15 @@ class Engine:
                     return self._answer(sql, names, rows, size)
             finally:
                 self._roll_back()
+
+    def _called(self, sql: str, views: Sequence[Json]) -> dict[str, list[str]]:
+        """The columns of each view, by its name and by what the statement calls it."""
+        known = {view["name"].lower(): self._columns.get(view["table"], []) for view in views}
+        text = statement.single(self._connection, sql)
+        if pivot.is_open(self._connection, text):
+            return known
+        aliases = statement.aliases(statement.parse(self._connection, text))
+        return known | {alias: known[name] for alias, name in aliases.items() if name in known}
 
     def _roll_back(self) -> None:
         """End the transaction. An interrupt that comes so late hits the ROLLBACK itself, and
@@ -235,14 +248,17 @@ class Engine:
                 live = False
 
     @contextmanager
-    def _problems(self) -> Iterator[None]:
-        """DuckDB's errors as problems. Those after which it cannot go on pass."""
+    def _problems(self, columns: Callable[[], Columns] = dict) -> Iterator[None]:
+        """DuckDB's errors as problems. Those after which it cannot go on pass.
+
+        ``columns`` are those that a statement can name.
+        """
         try:
             yield
         except (duckdb.FatalException, duckdb.InternalException):
             raise
         except duckdb.Error as error:
-            raise explain(error, expired=self._expired.is_set()) from None
+            raise explain(error, expired=self._expired.is_set(), columns=columns) from None
         except MemoryError:
             raise Problem("memory", MEMORY) from None
         if self._expired.is_set():

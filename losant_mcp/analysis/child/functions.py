@@ -7,6 +7,7 @@ DuckDB brings is refused until somebody has looked at it. Left out is what
   (``read_csv``, ``glob``, ``query``, ``json_execute_serialized_sql``),
 - tells of the engine, its settings or its catalogue (``current_setting``, ``duckdb_*``, ``pg_*``),
 - changes state or waits (``nextval``, ``setseed``, ``write_log``, ``sleep_ms``),
+- says in an error whatever a cell says (``error``, ``assert_true``),
 - works on the engine's own inner forms (aggregate states, sort keys, serialised types), where an
   argument that nobody thought of ends the process,
 - has no use for rows and events (geometry, ``VARIANT``, file paths).
@@ -73,10 +74,10 @@ to_years today transaction_timestamp try_strptime week weekday weekofyear year y
 """
 
 _TEXTS_AND_NUMBERS = """
-abs acos acosh add ascii asin asinh assert_true atan atan2 atanh bar base64 bin binom bit_count
+abs acos acosh add ascii asin asinh atan atan2 atanh bar base64 bin binom bit_count
 bit_length bit_position bitstring cbrt ceil ceiling char_length character_length chr concat
 concat_ws contains cos cosh cot damerau_levenshtein decode degrees divide editdist3 encode
-ends_with equi_width_bins error even exp factorial fdiv floor fmod format
+ends_with equi_width_bins even exp factorial fdiv floor fmod format
 formatReadableDecimalSize formatReadableSize format_bytes from_base64 from_binary from_hex gamma
 gcd gen_random_uuid geomean geometric_mean get_bit greatest greatest_common_divisor hamming hash
 hex if ilike_escape instr isfinite isinf isnan jaccard jaro_similarity jaro_winkler_similarity

@@ -7,6 +7,8 @@ nobody here can follow ("SET max_expression_depth").
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 
 import duckdb
 
@@ -30,18 +32,24 @@ MEMORY = "it needs more memory than there is"
 
 _ADVICE: tuple[tuple[str, str], ...] = (
     (r"Deprecated lambda arrow", "Write lambdas as lambda x: x + 1."),
+    (r"Malformed JSON", "A value of a JSON column is text by ->>: eventTags->>'site'."),
+    (
+        r"[\"'][-+]\(.*(TIMESTAMP|DATE)",
+        "Add and subtract spans, now() - INTERVAL 7 DAY; date_diff('day', a, b) counts.",
+    ),
     (
         r"Could not convert|Conversion|out of range|invalid .* format|Failed to cast",
         "TRY_CAST(x AS type) gives NULL for what does not fit.",
     ),
     (
-        r"Cannot (compare|mix|cast)|No function matches|Could not choose a best candidate",
+        r"Cannot (compare|mix values|cast)|No function matches|Could not choose a best candidate",
         (
             "Cast to the type that is meant: number columns are DOUBLE (x::BIGINT where a whole"
             " number is needed), dates in text columns need x::TIMESTAMPTZ or x::DATE."
         ),
     ),
     (r"must appear in the GROUP BY", "GROUP BY ALL groups by every column without an aggregate."),
+    (r"Cannot mix aggregates", "Aggregate in a WITH first, then use windows over its result."),
     (r"Ambiguous reference", "Put the table's name or alias before the column."),
     (r"does not have a column named", "DESCRIBE shows the columns of a table."),
     (r"Values were not provided", "There are no parameters: write the values out."),
@@ -51,7 +59,7 @@ _NOISE = (
     r"Use SET .*",
     r"or SET \w+=.*",
     r"Possible solutions:.*",
-    r"LINE \d+:.*",
+    r"\n\nLINE \d+:.*",
     r"Candidate functions:.*",
     r"You might need to add explicit type casts\.",
     r"In order to select one, please add explicit type casts\.",
@@ -60,29 +68,73 @@ _noise = re.compile("|".join(_NOISE), re.DOTALL)
 _DIALECT = 'The dialect is DuckDB\'s. Quote names with blanks, dashes or dots: "my table".'
 _type = re.compile(r"^\w[\w ]* Error: ")
 _column = re.compile(r'column "?([^"]+?)"? not found', re.IGNORECASE)
+_column_of = re.compile(r'"([^"]+)" does not have a column named "([^"]+)"')
+_column_to_join = re.compile(r'Column "([^"]+)" does not exist on (?:left|right) side of join')
 _candidates = re.compile(r"Candidate bindings: (.*)")
-# A cell that could not be cast, as DuckDB repeats it: whole, and with its own quotes in quotes.
-_cell = re.compile(r"(?<=string )'.*'(?= to )|(?<=: )\".*\"(?=, expected)", re.DOTALL)
+# A cell that a cast failed at, as DuckDB repeats it: whole, and with its own quotes in quotes.
+# Before it and behind it are only words of DuckDB's and of the statement.
+_cell = re.compile(
+    r"([^'\"{\[]*)(['\"].*['\"])"
+    r"(?= to | as |, expected| when casting| can't be cast| not recognized|\s*\Z)",
+    re.DOTALL,
+)
+_AT_WORK = (duckdb.InvalidInputException, duckdb.NotImplementedException)
+"""What else fails while rows are read: a cell may stand anywhere in it, but for these."""
+_of_the_statement = re.compile("Division by zero|More than one row|Map keys must be unique")
 # DuckDB escapes nothing: a name that is more than a name is not worth offering.
 _name = re.compile(r'"[\w .-]{1,255}"')
+_OFFERED = 3
+
+Columns = Mapping[str, Sequence[str]]
+"""The columns of tables, by the names that a statement has for them, in lower case."""
 
 
-def explain(error: duckdb.Error, *, expired: bool) -> Problem:
-    """The problem that an error of DuckDB's stands for."""
+def explain(error: duckdb.Error, *, expired: bool, columns: Callable[[], Columns]) -> Problem:
+    """The problem that an error of DuckDB's stands for; ``columns`` are those that may be meant."""
     text = str(error)
     if isinstance(error, duckdb.InterruptException) or expired:
         return Problem("time", TIME)
     if isinstance(error, duckdb.OutOfMemoryException):
         return Problem("memory", MEMORY)
+    if isinstance(error, duckdb.BinderException) and (missing := _missing(text, columns)):
+        return missing
     hint = next((advice for pattern, advice in _ADVICE if re.search(pattern, text)), "")
     if isinstance(error, duckdb.ParserException) and not hint:
         hint = _DIALECT
+    told = message = _noise.sub("", _type.sub("", text))
+    if isinstance(error, duckdb.ConversionException) and (cell := _cell.match(told)):
+        message = cell[1] + quoted(cell[2][1:-1], 60) + told[cell.end() :]
+    elif isinstance(error, (duckdb.ConversionException, *_AT_WORK)):
+        message = told if _of_the_statement.match(told) else f"DuckDB says {quoted(told, 200)}"
+    return Problem("invalid", " ".join(message.split()).rstrip(" .,;:!"), hint)
+
+
+def _missing(text: str, columns: Callable[[], Columns]) -> Problem | None:
+    """The problem of a column that is not there, and which one may be meant."""
     if found := _column.search(text):
         near = _candidates.search(text)
-        names = _name.findall(near[1]) if near else []
-        hint = f"Did you mean {', '.join(names)}?" if names else ""
-        message = f"there is no column {found[1]!r} here"
-    else:
-        told = _noise.sub("", _type.sub("", text))
-        message = _cell.sub(lambda cell: quoted(cell[0][1:-1], 60), told, count=1)
-    return Problem("invalid", " ".join(message.split()).rstrip(" .,;:"), hint)
+        return _no_column(found[1], "here", _name.findall(near[1]) if near else [])
+    # Of these, DuckDB does not say what else there is.
+    if found := _column_of.search(text):
+        table, name = found.groups()
+        return _no_column(name, f"in {table!r}", _near(name, columns().get(table.lower(), ())))
+    if found := _column_to_join.search(text):
+        known = [column for table in columns().values() for column in table]
+        return _no_column(found[1], "to join by", _near(found[1], known))
+    return None
+
+
+def _no_column(name: str, where: str, near: Sequence[str]) -> Problem:
+    meant = f"Did you mean {', '.join(near[:_OFFERED])}?" if near else ""
+    return Problem(
+        "invalid",
+        f"there is no column {name!r} {where}",
+        meant or "DESCRIBE shows the columns of a table.",
+    )
+
+
+def _near(name: str, known: Sequence[str]) -> list[str]:
+    """Those of the known names that the name may stand for, in quotes."""
+    by_form = {column.lower(): f'"{column}"' for column in known}
+    forms = get_close_matches(name.lower(), by_form, _OFFERED)
+    return [by_form[form] for form in forms if _name.fullmatch(by_form[form])]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import duckdb
@@ -39,6 +40,10 @@ _DESCRIPTIONS = ("DESCRIBE", "SUMMARY")
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE")
 
 ONE_SELECT = "Only one SELECT is run."
+_FUNCTIONS_ALLOWED = (
+    "DuckDB's functions of numbers, texts, dates, lists and JSON are allowed; those that read"
+    " files, settings or the catalogue are not."
+)
 READS_ONLY = "Nothing can be changed by SQL; the other tools do that."
 
 Tree = dict[str, Any]  # JSON data
@@ -165,11 +170,11 @@ def _check_function(node: Tree, *, is_table: bool) -> None:
                     f"Allowed: {', '.join(sorted(TABLE_FUNCTIONS))}. Name data tables without "
                     "parentheses.",
                 )
+            near = ", ".join(get_close_matches(name.lower(), FUNCTIONS, 3, 0.75))
             raise Problem(
                 "invalid",
                 f"the function {name} is unknown or not allowed",
-                "DuckDB's functions of numbers, texts, dates, lists and JSON are allowed; those "
-                "that read files, settings or the catalogue are not.",
+                f"Did you mean {near}?" if near else _FUNCTIONS_ALLOWED,
             )
 
 
@@ -205,8 +210,20 @@ def tables_of(tree: Tree) -> Iterator[str]:
         stack.extend(reversed(parts))
 
 
+def aliases(tree: Tree) -> dict[str, str]:
+    """Which table each alias stands for, both in lower case."""
+    tables = (node for node in nodes(tree) if node.get("type") == "BASE_TABLE")
+    return {
+        str(node["alias"]).lower(): _path(node)[-1].lower() for node in tables if node.get("alias")
+    }
+
+
+def _path(node: Tree) -> list[str]:
+    return node.get("qualified_name", {}).get("path") or [node.get("table_name", "")]
+
+
 def _table(node: Tree, known: frozenset[str]) -> Iterator[str]:
-    path = node.get("qualified_name", {}).get("path") or [node.get("table_name", "")]
+    path = _path(node)
     if len(path) > 1 or node.get("schema_name") or node.get("catalog_name"):
         raise Problem(
             "invalid",
