@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from losant_mcp.api.tables import DataTable
 from losant_mcp.client import LosantClient
 from losant_mcp.errors import LosantMcpError
 from losant_mcp.guard import outcomes, run_events, run_overwrites, run_rows, run_tables
+from losant_mcp.guard.audit import AuditUnavailable
 from losant_mcp.guard.audit_lines import Facts, Kind
 from losant_mcp.guard.backup_manifest import BackupKind
 from losant_mcp.guard.backup_manifest import Draft as BackupDraft
@@ -23,7 +24,7 @@ from losant_mcp.guard.plans import Action, Operation, Plan, Status, digest
 from losant_mcp.guard.restore import WriteBatch
 from losant_mcp.guard.run_restore import restore_backup
 from losant_mcp.guard.running import Chunks, Drifted, Progress, Ran, Run, Stopped
-from losant_mcp.guard.store import BudgetSpent, NotOpen, TooManyQuestions
+from losant_mcp.guard.store import BudgetSpent, NotOpen, StateUnavailable, TooManyQuestions
 from losant_mcp.guard.ways import Client
 from losant_mcp.guard.wording import counted
 from losant_mcp.tracing import span
@@ -107,15 +108,16 @@ class Carrier:
         except LosantMcpError as error:
             outcome, status, ran = outcomes.of_failure(error), "failed", Ran()
         except BaseException as error:
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True), suppress(StateUnavailable, AuditUnavailable):
                 await self._ledger.store.finish(plan.id, "failed", outcomes.of_crash())
                 why = type(error).__name__
                 await self._ledger.note_plan("failed", plan, request.client.name, why=why)
             raise
         try:
-            await self._ledger.store.finish(plan.id, status, outcomes.storable(outcome))
-            await self._tell(request, plan, status, ran)
-            await self._remember(plan, ran)
+            with anyio.CancelScope(shield=True):
+                await self._ledger.store.finish(plan.id, status, outcomes.storable(outcome))
+                await self._tell(request, plan, status, ran)
+                await self._remember(plan, ran)
         except LosantMcpError as error:
             # What was done is done, and must not be called a failure.
             return outcomes.untold(outcome, error)
@@ -196,13 +198,16 @@ class Carrier:
         await self._ledger.note_plan("running", plan, request.client.name, way="unasked")
         try:
             outcome, status, ran = await self._attempt(request, plan)
-        except LosantMcpError as error:
-            await self._ledger.note_plan(
-                "failed", plan, request.client.name, why=type(error).__name__
-            )
+        except BaseException as error:
+            # A restore may be taken back on its way; its last line is written all the same.
+            with anyio.CancelScope(shield=True), suppress(AuditUnavailable):
+                await self._ledger.note_plan(
+                    "failed", plan, request.client.name, why=type(error).__name__
+                )
             raise
         try:
-            await self._tell(request, plan, status, ran)
+            with anyio.CancelScope(shield=True):
+                await self._tell(request, plan, status, ran)
         except LosantMcpError as error:
             return outcomes.untold(outcome, error)
         return outcome

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import anyio
 import pytest
+from anyio import from_thread
 
 from tests.calling import asked, result
 from tests.guard.guarding import Guarded
 from tests.guard.meddling import LOW, OTHERS, TANKS, Somebody, agree
 
+LONG = 10
 ROWS = 3000
 """Three times what one request deletes."""
 TOO_MANY = {"kind": "status", "status": 429, "retryAfter": 60}
@@ -258,3 +261,28 @@ async def test_a_step_that_was_refused_does_not_deny_the_step_before(guarded: Gu
     assert "1,000 objects removed" in outcome["message"]
     assert "Nothing was changed" not in outcome["message"]
     assert len(guarded.rows("tanks")) == len(TANKS) + ROWS // 2 - 1000
+
+
+async def test_a_restore_that_is_taken_back_has_its_last_line(guarded: Guarded) -> None:
+    """Nobody was asked about one row, and whoever waits for it goes away while Losant is silent."""
+    who = Somebody(guarded)
+    row = {"dataTableId": who.make_tanks(), "rowId": who.rows["east"]}
+    client = await guarded.connect()
+    backup = (await result(client, "update_row", **row, row={"level": 99}))["backupId"]
+    guarded.sandbox.set_faults({"endpoint": "dataTableRow.patch", "kind": "hang"})
+    sent = anyio.Event()
+    guarded.meddler.before("PATCH", row["rowId"], lambda: from_thread.run_sync(sent.set))
+
+    with anyio.fail_after(LONG):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.call_tool, "restore_backup", {"backupId": backup})
+            await sent.wait()
+            tasks.cancel_scope.cancel()
+        while (last := (await guarded.audited())[-1]).kind != "failed":
+            await anyio.lowlevel.checkpoint()
+
+    assert (last.facts["action"], last.facts["why"]) == ("restore_backup", "CancelledError")
+    guarded.sandbox.set_faults()
+    again = await result(client, "restore_backup", backupId=backup)
+    assert (again["status"], again["changed"]) == ("done", 1)
+    assert who.left() == TANKS
