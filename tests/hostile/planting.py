@@ -79,6 +79,10 @@ class Planted:
     names: tuple[str, ...]
     """Ids of tables without rows, one for each name."""
 
+    def named(self, text: str) -> str:
+        """The id of the table without rows that has this name."""
+        return self.names[CORPUS.index(text)]
+
 
 def plant(store: Store) -> Planted:
     """Put the corpus into the store, and say where."""

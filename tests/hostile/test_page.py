@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
 from losant_mcp.guard.plans import Plan, Target
-from losant_mcp.guard.wording import phrase_for, question
-from tests.hostile.corpus import CATEGORIES, DIRECTION, MARKUP, SHAPE
+from losant_mcp.guard.wording import phrase_for, question, shown_name
+from tests.calling import result
+from tests.hostile.corpus import CATEGORIES, DIRECTION, INJECTION, MARKUP, SHAPE, TERMINAL
 from tests.hostile.inertness import FOREIGN, assert_inert, assert_sentence
+from tests.hostile.planting import Planted
+from tests.hosting.approving import desk, path_in
 from tests.http.asked import TABLE, truncation
 from tests.http.chromium import needs_chromium, opened, window
 from tests.http.conftest import Served
+from tests.served import Sandbox
 
 VOID = {"meta", "link", "input", "br", "path", "img"}
 
@@ -109,6 +114,28 @@ def test_a_form_asks_in_our_words(category: str) -> None:
         assert begins == harmless.partition("\u201c")[0]
         if plan.phrase != text:
             assert ends == harmless.rpartition("\u201d")[2]
+
+
+async def test_an_approvers_pages_show_names_as_data(
+    sandbox: Sandbox, planted: Planted, tmp_path: Path
+) -> None:
+    """On a hosted server the list of what waits, and the page of each question in it."""
+    chosen = (INJECTION[1], MARKUP[0], MARKUP[3], TERMINAL[0], DIRECTION[0])
+    async with desk(sandbox, tmp_path) as at, at.visitor() as anna:
+        async with at.host.client(at.host.keys.add("alice", "full")) as client:
+            asked = [
+                await result(client, "delete_data_table", dataTableId=planted.named(text))
+                for text in chosen
+            ]
+        await anna.log_in()
+        for path in ("/approvals", *map(path_in, asked)):
+            html = (await anna.get(path)).text
+            assert_inert(html)
+            page = Page(html)
+            assert not [words for words in FOREIGN if words in " ".join(page.ours)], path
+            assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img", "system"})
+            shown = len(chosen) if path == "/approvals" else 1
+            assert sum(shown_name(text)[:20] in " ".join(page.data) for text in chosen) == shown
 
 
 @needs_chromium

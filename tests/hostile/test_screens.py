@@ -86,6 +86,7 @@ async def test_records_are_shown_in_our_words(guarded: Guarded, planted: Planted
         ("audit", "show", "--json"),
         ("approve", "--list"),
         ("approve", "--show", plan.id),
+        ("check",),
     )
     for command in commands:
         ended = await run_sync(run, *command)
