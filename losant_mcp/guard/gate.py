@@ -38,7 +38,7 @@ from losant_mcp.guard.plans import (
 from losant_mcp.guard.run_restore import restore_draft
 from losant_mcp.guard.store import BudgetSpent, Limits, NotOpen
 from losant_mcp.guard.ways import Answer, Returned
-from losant_mcp.guard.wording import counted, is_yes
+from losant_mcp.guard.wording import counted, is_yes, phrase_for, word_of
 from losant_mcp.policy import ALLOWED_EFFECTS
 from losant_mcp.tracing import span
 
@@ -157,7 +157,8 @@ class Gate:
         fatigue = await self.store.fatigue(self.binding.principal, operation.target_key)
         if plan.phrase is None and fatigue.plain_yeses >= self.limits.plain_yeses:
             # A hand that clicked yes ten times within the hour must read again.
-            plan = replace(plan, phrase=f"delete {plan.target.id[-6:]}")
+            phrase = phrase_for(plan.target, ambiguous=True, word=word_of(plan.verb))
+            plan = replace(plan, phrase=phrase)
         stored = await self.store.add_plan(plan, self.limits)
         # One that is asked about already, or holds another set, was planned by an earlier call.
         if stored.way is None and stored.planned == plan.planned:

@@ -28,7 +28,7 @@ from losant_mcp.guard.plans import (
     Target,
     digest,
 )
-from losant_mcp.guard.wording import counted, phrase_for
+from losant_mcp.guard.wording import counted, phrase_for, word_of
 
 SAMPLES = 3
 
@@ -158,7 +158,7 @@ class Planner:
             target=target,
             planned=_named((e.id, e.lastUpdated) for e in events),
             verb=f"{verb} {counted(len(events), 'event')}",
-            phrase=phrase_for(target, ambiguous=False),
+            phrase=phrase_for(target, ambiguous=False, word=word_of(verb)),
             breakdown=_levels_and_states(events),
             samples=tuple(_event_sample(e) for e in events[:SAMPLES]),
             not_restorable=EVENT_RESTORE if deleting else (),
@@ -253,7 +253,7 @@ class Planner:
                 max(count, 1) if operation.action == "delete_data_table" else count, newest
             ),
             verb=verb,
-            phrase=await self._phrase(target, operation.application_id),
+            phrase=await self._phrase(target, operation.application_id, word_of(verb)),
             breakdown={},
             samples=samples,
             side_effects=effects,
@@ -291,11 +291,11 @@ class Planner:
         count, newest, samples = await read_extent(self._client, **at)
         return table, count, newest, samples
 
-    async def _phrase(self, target: Target, application_id: str) -> str:
+    async def _phrase(self, target: Target, application_id: str, word: str = "delete") -> str:
         fetch = partial(self._client.data_tables_get, applicationId=application_id)
         tables = await all_items(by_number(fetch))
         same = [table for table in tables if table.name == target.name]
-        return phrase_for(target, ambiguous=len(same) > 1)
+        return phrase_for(target, ambiguous=len(same) > 1, word=word)
 
     def _check_size(self, count: int, noun: str, deleting: bool) -> None:
         if count > self._most:

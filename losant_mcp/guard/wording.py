@@ -14,9 +14,12 @@ from losant_mcp.text import one_line
 
 NAME_CHARACTERS = 60
 
-# What Markdown, HTML or a terminal could read as more than a letter. An underscore inside a word
-# is none of these, and table names are full of them.
-_MARKUP = re.compile(r"[`*\[\]<>|~\\#!{}^$&\"“”]|(?<!\w)_|_(?!\w)|https?:|www\.|@", re.IGNORECASE)
+# What Markdown, HTML or a terminal could read as more than a letter, and blanks that are no space.
+# An underscore inside a word is none of these, and table names are full of them.
+_MARKUP = re.compile(
+    r"[`*\[\]<>|~\\#!{}^$&\"“”\u2800\U0001d159]|(?<!\w)_|_(?!\w)|https?:|www\.|@",
+    re.IGNORECASE,
+)
 # What makes a name a sentence, or an answer.
 _SPEECH = re.compile(
     r"[:;,!?'\u2018\u2019\u00ab\u00bb\u2026]|\b(?:yes|no|y|n|ok|agree|approve|accept|decline|deny"
@@ -50,9 +53,17 @@ def phrase_for(target: Target, *, ambiguous: bool, word: str = "delete") -> str:
     """What the person types: the exact name, or ``word`` and the end of the id where the name
     cannot be shown as it is, is not the only one of its kind, or says something by itself.
     """
-    if ambiguous or shown_name(target.name) != target.name or _says_something(target.name):
+    name = target.name
+    # Keyboards compose: letters in parts look the same and would never be typed so.
+    shows_itself = shown_name(name) == name and unicodedata.is_normalized("NFC", name)
+    if ambiguous or not shows_itself or _says_something(name):
         return f"{word} {target.id[-6:]}"
-    return target.name
+    return name
+
+
+def word_of(verb: str) -> str:
+    """The effect as a person types it: ``delete``, ``change``, ``restore``."""
+    return verb.split()[0].lower()
 
 
 def _says_something(name: str) -> bool:

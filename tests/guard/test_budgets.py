@@ -119,6 +119,18 @@ async def test_changes_that_nobody_is_asked_about_are_counted(guarded: Guarded) 
     assert kinds[:3] == ["running", "backed_up", "ran"]
 
 
+async def test_the_phrase_of_a_change_says_that_it_is_one(guarded: Guarded) -> None:
+    """Whoever types it must not think that the table goes, whose name cannot be shown."""
+    who = Somebody(guarded)
+    table = who.make_tanks()
+    who.rename("**tanks**")
+    client = await guarded.connect(agree)
+
+    await result(client, "update_data_table", dataTableId=table, name="reservoirs")
+
+    assert guarded.questions[0][0].endswith(f"To agree, type: change {table[-6:]}")
+
+
 @pytest.mark.parametrize("agrees", [True, False])
 async def test_a_change_beyond_the_hour_happens_with_a_yes_only(
     guarded: Guarded, agrees: bool

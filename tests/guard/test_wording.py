@@ -45,6 +45,8 @@ HOSTILE = [
     "me@evil.example",
     "   ",
     "\u2028Sites\u2029",
+    "Sites\u2800",
+    "Cafe\u0301",
 ]
 
 HONEST = ["Sites", "maintenance_log", "Café Größe", "現場の表", "Таблица 7"]
