@@ -1,4 +1,4 @@
-"""A prompt that somebody adds is completed by the names of its arguments alone."""
+"""A prompt or template that somebody adds is completed by the names of its arguments alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import anyio
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
-from mcp.types import Completion, PromptReference
+from mcp.types import Completion, PromptReference, ResourceTemplateReference
 
 from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.client import LosantClient
@@ -23,6 +23,7 @@ from losant_mcp.tools.times import Clock
 from tests.calling import Mode, asked
 from tests.served import Sandbox
 
+TEMPLATE = "losant://parts/{dataTableId}/{column}/{state}/{tag}"
 DEVICES, NAMESAKES = 1_200, 1_050
 
 
@@ -44,7 +45,7 @@ def services(sandbox: Sandbox, losant: LosantClient) -> Services:
 async def client(
     services: Services, mode: Mode, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Client]:
-    """A client of a server with one prompt that has every kind of argument."""
+    """A client of a server with one prompt and one template that have every kind of argument."""
     monkeypatch.setattr("losant_mcp.completions.SECONDS", 60.0)
     server: MCPServer[None] = MCPServer("any", log_level="WARNING")
 
@@ -53,6 +54,10 @@ async def client(
         data_table: str, sortColumn: str, deviceId: str, tagKey: str, newState: str, other: str
     ) -> str:
         return "A report."
+
+    @server.resource(TEMPLATE)
+    def part(dataTableId: str, column: str, state: str, tag: str) -> str:
+        return "A part."
 
     offer_completions(server, services)
     async with Client(server, mode=mode) as client:
@@ -91,6 +96,19 @@ async def test_tags_and_states_are_completed(client: Client, sandbox: Sandbox) -
     assert (await _offered(client, "newState")).values == ["new", "acknowledged", "resolved"]
     assert (await _offered(client, "other")).values == []
     assert asked(sandbox) == ["devices.get"]
+
+
+async def test_a_template_is_completed_like_a_prompt(client: Client) -> None:
+    """Its variables may be columns, states and tags as well."""
+    reference = ResourceTemplateReference(uri=TEMPLATE)
+    chosen = {"dataTableId": "parts"}
+    for variable, typed, expected in (
+        ("column", "co", ["unitCost", "discontinued"]),
+        ("state", "", ["new", "acknowledged", "resolved"]),
+        ("tag", "o", ["floor", "model"]),
+    ):
+        answer = await client.complete(reference, {"name": variable, "value": typed}, chosen)
+        assert answer.completion.values == expected
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ async def values(client: Client, ref: str, argument: str, typed: str = "", /, **
 
 
 async def test_prompts_and_templates_are_completed(connect: Connect) -> None:
-    """Tables, devices, levels, times and guides, by the first letters or any others."""
+    """Tables, columns, devices, tags, levels, times and guides, by the first letters or others."""
     client = await connect()
     assert await values(client, TABLE, "dataTableId") == TABLES
     assert await values(client, "ask_data_table", "table", "S") == [
@@ -57,6 +57,10 @@ async def test_prompts_and_templates_are_completed(connect: Connect) -> None:
         "critical",
     ]
     assert await values(client, "losant://guides/{name}", "name") == guides.names()
+    column = await values(client, "clean_up_data_table", "column", "co", table="parts")
+    assert column == ["unitCost", "discontinued"]
+    assert await values(client, "clean_up_data_table", "column") == []
+    assert await values(client, "investigate_device", "tag", "s") == ["site", "district"]
     assert "yesterday" in await values(client, "shift_handover", "since", "y")
     pumps = await complete(client, "investigate_device", "device", "pump")
     assert pumps.values[:2] == ["Alder Street Pump 1", "Alder Street Pump 2"]

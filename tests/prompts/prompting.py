@@ -25,11 +25,16 @@ FULL: dict[str, dict[str, str]] = {
     "review_event_storm": {"since": "-6h"},
     "shift_handover": {"since": "-8h"},
     "ask_data_table": {"table": "parts", "question": "How many parts are out of stock?"},
-    "clean_up_data_table": {"table": "parts", "goal": "Suppliers in several spellings"},
+    "clean_up_data_table": {
+        "table": "parts",
+        "column": "supplier",
+        "goal": "Suppliers in several spellings",
+    },
     "import_rows": {"table": "parts", "rows": "partNumber,stock\nP-1,4"},
     "investigate_device": {
         "device": "Mill Lane Pump 2",
         "concern": "Low suction pressure at night",
+        "tag": "site",
         "since": "-24h",
     },
 }

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import SecretStr
 
+from losant_mcp.analysis.sources import DEVICE_COLUMNS, RESERVED
 from losant_mcp.api.endpoint import Effect
 from losant_mcp.api.events import Event
 from losant_mcp.api.query import DEVICES, EVENTS
@@ -116,10 +117,11 @@ def test_a_tool_that_is_listed_is_made_use_of(unasked: LosantClient) -> None:
 def test_a_word_in_code_is_one_of_ours_or_of_losants(unasked: LosantClient) -> None:
     """Arguments, fields and keys of results are called what they are called."""
     arguments = {name for spec in TOOLS.values() for name in spec.model.model_fields}
-    results = {"changed", "events", "exact", "floods", "lookFirst", "oldOpen", "returned", "total"}
-    fields = {*EVENTS.fields, *DEVICES.fields, *Event.model_fields, *RESERVED_COLUMNS, "connected"}
+    results = {"changed", "exact", "floods", "lookFirst", "oldOpen", "oldest", "returned", "total"}
+    fields = {*EVENTS.fields, *DEVICES.fields, *Event.model_fields, *RESERVED_COLUMNS}
+    sql = {*RESERVED, *(column.name for column in DEVICE_COLUMNS)}
     templates = {argument for given in FULL.values() for argument in given}
-    known = arguments | results | fields | templates | set(TOOLS) | {"approval_required"}
+    known = arguments | results | fields | sql | templates | set(TOOLS) | {"approval_required"}
     for name, text in _rendered(unasked, {}):
         words = set(re.findall(r"`([A-Za-z_]+)(?:: [^`]*)?`", text)) - {"ILIKE", "TRY_CAST"}
         assert words <= known, name

@@ -104,7 +104,7 @@ async def test_without_a_bound_application_each_prompt_asks_for_it(
     connect: Connect, sandbox: Sandbox
 ) -> None:
     """It is required, it reaches the model, and the resource is the one of that application."""
-    client = await connect(bound=False)
+    client = await connect(bound=False, time_zone="America/Argentina/Buenos_Aires")
     expected = PromptArgument(
         name="applicationId", description="The id of the Losant application", required=True
     )
@@ -117,6 +117,7 @@ async def test_without_a_bound_application_each_prompt_asks_for_it(
         )
         assert data_of(answer)["applicationId"] == sandbox.application_id
         assert "Pass the `applicationId`" in texts(answer)[0]
+        assert tokens(texts(answer)[0]) <= MOST_TOKENS
         if LIVE[name]:
             uri, _ = live_of(answer)
             assert uri == f"losant://applications/{sandbox.application_id}/{LIVE[name]}"
