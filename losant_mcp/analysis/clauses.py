@@ -8,7 +8,7 @@ and one item.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,13 @@ _CLAUSE_CHARACTERS = 90
 # Of these, only exact words make sense: a test for a part of them would not help anybody.
 _NO_TEXT = ("level", "state", "id", "createdAt", "updatedAt", "creationDate", "lastUpdated")
 _TEXT_TESTS = ("$eq", "$startsWith", "$endsWith", "$contains")
+
+_NO_TYPES: Mapping[str, str] = {}
+_VALUES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
 
 Count = Callable[[JsonObject], Awaitable[int]]
 """How many match a query."""
@@ -57,10 +64,11 @@ def count_rows(client: LosantClient, application_id: str, data_table_id: str) ->
     return count
 
 
-async def why_nothing(query: JsonObject, count: Count) -> str:
+async def why_nothing(query: JsonObject, count: Count, types: Mapping[str, str] = _NO_TYPES) -> str:
     """A hint for a query that was checked and matches nothing; empty where there is none.
 
-    It never fails: a question that Losant does not answer only leaves the hint out.
+    ``types`` are those of a table's columns. It never fails: a question that Losant does not
+    answer only leaves the hint out.
     """
     clauses = clauses_of(query)
     try:
@@ -70,7 +78,9 @@ async def why_nothing(query: JsonObject, count: Count) -> str:
         culprits = [c for c, matching in zip(clauses, counts, strict=True) if not matching]
         if not culprits and asked > 2 and 2 * asked <= MOST_QUESTIONS:
             said.append(await _leaving_out(clauses, count))
-        relaxed = next(filter(None, map(_relaxed, culprits)), None)
+        mistyped = [name for clause in culprits if (name := _mistyped(clause, types))]
+        said += [f"{one_line(name, 60)} is a {types[name]} column." for name in mistyped]
+        relaxed = None if mistyped else next(filter(None, map(_relaxed, culprits)), None)
         if relaxed is not None and (matching := await count(relaxed)):
             said.append(f"{_shown(relaxed)} would match {matching}.")
     except LosantMcpError:
@@ -146,6 +156,18 @@ def _relaxed(clause: JsonObject) -> JsonObject | None:
     if not isinstance(text, str) or not text.strip():
         return None
     return {name: {"$contains": text.strip(), "$ci": True}}
+
+
+def _mistyped(clause: JsonObject, types: Mapping[str, str]) -> str:
+    """The column that the clause compares with values of another type; empty where it does not."""
+    [(name, test)] = clause.items()
+    tests = test if isinstance(test, dict) else {"$eq": test}
+    values = [value for operator, value in tests.items() if operator != "$ci"]
+    each = [one for value in values for one in (value if isinstance(value, list) else [value])]
+    fitting = _VALUES.get(types.get(name, ""))
+    if fitting is None or all(one is None or type(one) in fitting for one in each):
+        return ""
+    return name
 
 
 def _shown(clause: JsonObject) -> str:

@@ -59,7 +59,10 @@ class ColumnProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """A table's profile; ``partial`` says why it is not of one moment, and is empty otherwise."""
+    """A table's profile; ``partial`` says why it is not of one moment, and is empty otherwise.
+
+    ``nothing`` says why a query selects no row.
+    """
 
     table: DataTable
     rows: int
@@ -68,6 +71,7 @@ class Profile:
     """The first and the last createdAt and updatedAt."""
     partial: str
     search: str | None = None
+    nothing: str = ""
 
 
 async def profile(
@@ -185,6 +189,9 @@ def _read(
         dates=dates,
         partial="; ".join(answer.partial.values()),
         search=search,
+        nothing="".join(
+            f"The query selects none of the rows. {w}" for w in answer.nothing.values()
+        ),
     )
 
 
@@ -265,6 +272,8 @@ def _told(found: Profile, size: _Size, columns: int) -> JsonObject:
     }
     if found.partial:
         made["incomplete"] = found.partial
+    if found.nothing:
+        made["hint"] = found.nothing.rstrip()
     if found.search is not None:
         made["search"] = _search(found)
     for name, (first, last) in found.dates.items():

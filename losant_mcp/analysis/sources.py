@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from losant_mcp.api.endpoint import Endpoint
@@ -97,7 +97,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Source:
-    """One collection, narrowed by a query where one was given.
+    """One collection, narrowed by a query where one was given (``narrowed``).
 
     ``id`` is a data table's, or the reserved name; ``name`` is for people. ``where`` narrows
     what is loaded to what was asked for. What is not ``kept`` is loaded for one statement.
@@ -111,6 +111,7 @@ class Source:
     query: JsonObject | None = None
     where: str = ""
     kept: bool = True
+    narrowed: bool = False
 
     @property
     def key(self) -> str:
@@ -140,6 +141,16 @@ class Source:
         if self.kind == "rows":
             return DATA_TABLE_ROWS_GET if self.query is None else DATA_TABLE_ROWS_QUERY
         return EVENTS_GET if self.kind == "events" else DEVICES_GET
+
+    @property
+    def types(self) -> dict[str, str]:
+        """The types of a data table's own columns, as Losant calls them."""
+        names = {sql: name for name, sql in _TYPES.items()} if self.kind == "rows" else {}
+        return {c.key: names[c.type] for c in self.columns if c.type in names}
+
+    async def count(self, client: LosantClient, query: JsonObject) -> int:
+        """How many another query would select."""
+        return (await replace(self, query=query).stamp(client)).count
 
     async def stamp(self, client: LosantClient) -> Stamp:
         """How many there are now, and the newest change."""
@@ -329,6 +340,7 @@ def source_of(
             what.name,
             table_columns(what.columns),
             query=query or None,
+            narrowed=bool(query),
         )
     if what == "devices":
         return Source(
@@ -339,6 +351,7 @@ def source_of(
             DEVICE_COLUMNS,
             query=query or None,
             kept=False,
+            narrowed=bool(query),
         )
     wide = window.widened().query()
     return Source(
@@ -349,6 +362,7 @@ def source_of(
         EVENT_COLUMNS,
         query={"$and": [wide, query]} if query else wide,
         where=window.sql(),
+        narrowed=bool(query),
     )
 
 

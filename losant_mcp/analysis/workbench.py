@@ -20,6 +20,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from losant_mcp.analysis.clauses import why_nothing
 from losant_mcp.analysis.desk import Desk
 from losant_mcp.analysis.loading import Loaded, Progress, no_progress
 from losant_mcp.analysis.process import GRACE, Child, ChildGone, ChildProblem
@@ -63,7 +64,8 @@ class Answer:
 
     ``columns`` are names and DuckDB types; ``rows`` the first of ``total`` (None: not counted).
     ``scanned`` says how many rows each table had, by its name in the statement; ``partial`` why
-    a table is not as it was at one moment. ``window`` is that of events, where they were asked.
+    a table is not as it was at one moment; ``nothing`` why a prefilter selects none of its rows.
+    ``window`` is that of events, where they were asked.
     """
 
     columns: list[tuple[str, str]]
@@ -71,6 +73,7 @@ class Answer:
     total: int | None
     scanned: dict[str, int]
     partial: dict[str, str]
+    nothing: dict[str, str]
     window: Window | None
 
     @property
@@ -209,6 +212,13 @@ class Workbench:
             total=answer["total"],
             scanned={name: table.rows for name, table in found.items()},
             partial={name: table.why for name, table in found.items() if table.why},
+            nothing={
+                name: await why_nothing(
+                    source.query or {}, partial(source.count, client), source.types
+                )
+                for name, source in sources.items()
+                if source.narrowed and not found[name].rows
+            },
             window=asked.window if any(s.kind == "events" for s in sources.values()) else None,
         )
 

@@ -19,7 +19,7 @@ from losant_mcp.tools import paging
 from losant_mcp.tools.arguments import ApplicationId, Time
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.schema import JsonSchema
-from losant_mcp.tools.selects import select, told
+from losant_mcp.tools.selects import select, told, why_empty
 from losant_mcp.tools.spec import LISTING, tool
 
 ANSWER: JsonSchema = {
@@ -71,7 +71,9 @@ def _result(call: Call, answer: Answer) -> dict[str, Any]:
     names = [name for name, _ in answer.columns]
     total = len(answer.rows) if answer.total is None else answer.total
     more = told(answer)
-    if not answer.rows:
+    if empty := why_empty(answer):
+        more["hint"] = empty
+    elif not answer.rows:
         more["hint"] = "No row satisfies the statement. Texts are compared with case; ILIKE is not."
     result = call.listing(
         names,

@@ -32,7 +32,7 @@ from losant_mcp.errors import InvalidRequest
 from losant_mcp.tools.arguments import ApplicationId, DeviceIds, Time, read
 from losant_mcp.tools.call import Call
 from losant_mcp.tools.image import WithImage, size_of
-from losant_mcp.tools.selects import select, told
+from losant_mcp.tools.selects import select, told, why_empty
 from losant_mcp.tools.series import device_labels
 from losant_mcp.tools.spec import tool
 
@@ -116,6 +116,10 @@ async def _selected(
     answer = await select(
         call, application_id, sql, prefilter, start=start, end=end, rows=MOST_POINTS
     )
+    if not answer.rows:
+        raise InvalidRequest(
+            "The statement has no rows, so there is nothing to draw.", hint=why_empty(answer)
+        )
     if answer.total is None or answer.total > len(answer.rows):
         count = "Too many" if answer.total is None else f"{answer.total:,}"
         raise InvalidRequest(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Field, WithJsonSchema
 
+from losant_mcp.analysis.clauses import count_events, why_nothing
 from losant_mcp.analysis.digest import Scope, digest
 from losant_mcp.analysis.digest_counts import GroupBy
 from losant_mcp.analysis.digest_report import MOST_ROWS, TOKENS, report
@@ -87,4 +88,9 @@ async def summarize_events(
         progress=call.progress,
     )
     tokens = min(TOKENS, call.tokens) if clusters is None else call.tokens
-    return report(found, tokens=tokens, rows=clusters, roll_up=groupBy is None)
+    told = report(found, tokens=tokens, rows=clusters, roll_up=groupBy is None)
+    if not found.tally.total and found.scope.matching:
+        count = count_events(call.client, applicationId)
+        if why := await why_nothing(found.scope.within(), count):
+            told["hint"] = why
+    return told

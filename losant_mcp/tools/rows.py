@@ -94,24 +94,28 @@ async def query_rows(
     checked = call.query(query, ROWS, columns=[column.name for column in table.columns])
     view = _view(table, sortColumn, sortDirection, offset, includeFields)
     if countOnly:
-        page = await call.client.data_table_rows_query(
-            **at, body=checked, limit=1, includeFields="id"
-        )
-        return call.listing([], [], total=page.totalCount, paging=paging.only_page)
+        limit, view = 1, {"includeFields": "id"}
     page = await call.client.data_table_rows_query(**at, body=checked, limit=limit, **view)
-    hint = ""
-    if not page.totalCount:
-        everything = await call.client.data_table_rows_query(
-            **at, body={}, limit=1, includeFields="id"
-        )
-        count = clauses.count_rows(call.client, applicationId, dataTableId)
-        why = await clauses.why_nothing(checked or {}, count)
-        hint = (
-            f"None of the {everything.totalCount} rows of {one_line(table.name, 60)!r} matches"
-            f" {one_line(results.compact(checked), 200)}."
-            f" {why or 'String tests mind case without $ci: true.'}"
-        )
+    hint = "" if page.totalCount else await _why_none(call, table, applicationId, checked or {})
+    if countOnly:
+        return call.listing([], [], total=page.totalCount, paging=paging.only_page, hint=hint)
     return _page(call, table, page, offset, includeFields, hint)
+
+
+async def _why_none(call: Call, table: DataTable, applicationId: str, query: dict[str, Any]) -> str:
+    """What the query was asked of, and which of its clauses is the culprit."""
+    count = clauses.count_rows(call.client, applicationId, table.id)
+    everything = await count({})
+    name = repr(one_line(table.name, 60))
+    if not everything:
+        return f"Table {name} has no rows."
+    types = {column.name: column.dataType for column in table.columns}
+    why = await clauses.why_nothing(query, count, types)
+    return (
+        f"None of the {everything} rows of {name} matches"
+        f" {one_line(results.compact(query), 200)}."
+        f" {why or 'String tests mind case without $ci: true.'}"
+    )
 
 
 def _view(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from losant_mcp.analysis.workbench import DEFAULT_DAYS, MOST_ROWS, Answer
-from losant_mcp.api.query import Subject
+from losant_mcp.api.query import EVENTS, Subject
 from losant_mcp.api.times import DAY, iso
 from losant_mcp.api.types import JsonObject
 from losant_mcp.errors import InvalidRequest
@@ -53,6 +53,18 @@ async def select(
         check=check,
         rows=rows,
     )
+
+
+def why_empty(answer: Answer) -> str:
+    """Which tables had no rows at all, and why; empty where each had some."""
+    shown = {name: repr(one_line(name, 60)) for name, count in answer.scanned.items() if not count}
+    said = [
+        f"The prefilter of {shown[name]} selects none of its rows. {answer.nothing[name]}".rstrip()
+        if name in answer.nothing
+        else f"{shown[name]} has no rows{' in this window' if name.lower() == EVENTS.name else ''}."
+        for name in shown
+    ]
+    return " ".join(said)
 
 
 def told(answer: Answer) -> dict[str, Any]:

@@ -104,12 +104,16 @@ async def test_device_data_are_drawn(draw: Drawn) -> None:
         ({"deviceIds": ["Mill Lane Pump 1"], "start": "now", "end": "-1h"}, "is not before end"),
         ({"deviceIds": ["Mill Lane Pump 1"], "attributes": ["mode"]}, "no numbers"),
         ({"sql": "SELECT 1", "prefilter": {"sites": 1}}, "prefilter"),
+        (
+            {"sql": "SELECT name FROM sites", "prefilter": {"sites": {"kind": "Depot"}}},
+            "The prefilter of 'sites' selects none of its rows.",
+        ),
     ],
 )
-async def test_what_does_not_go_together_is_refused(
+async def test_what_cannot_be_drawn_is_refused(
     draw: Drawn, arguments: dict[str, Any], words: str
 ) -> None:
-    """The error says which arguments belong together."""
+    """The error says which arguments belong together, or why there is nothing."""
     assert words in await refusal(draw.client, "render_chart", kind="line", **arguments)
 
 

@@ -90,6 +90,18 @@ async def test_clauses_that_exclude_each_other_are_left_out_in_turn(
     assert len(sandbox.requests) == MOST_QUESTIONS
 
 
+async def test_a_value_of_another_type_is_told(losant: LosantClient, sandbox: Sandbox) -> None:
+    """What no cell of the column can be is named beside the counts."""
+    [table] = sandbox.store.rows("SELECT id FROM data_tables WHERE name = 'sites'")
+    count = count_rows(losant, sandbox.application_id, table["id"])
+    types = {"staffed": "boolean", "households": "number", "kind": "string"}
+    assert await why_nothing({"staffed": "yes"}, count, types) == "staffed is a boolean column."
+    hint = await why_nothing({"households": {"$in": ["1", "2"]}, "kind": 5}, count, types)
+    assert hint.endswith(" households is a number column. kind is a string column.")
+    fitting = {"households": {"$lt": 0, "$ne": None}, "kind": {"$eq": "x", "$ci": True}}
+    assert "column" not in await why_nothing(fitting, count, types)
+
+
 async def test_rows_are_taken_apart_as_well(losant: LosantClient, sandbox: Sandbox) -> None:
     """A single text in the wrong case is found by its only clause."""
     [table] = sandbox.store.rows("SELECT id FROM data_tables WHERE name = 'shift_notes'")

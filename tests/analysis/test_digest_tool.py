@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -229,6 +230,21 @@ async def test_an_empty_window_says_so(empty: Client) -> None:
     assert (answer["total"], answer["rows"], answer["clusters"]) == (0, [], 0)
     assert answer["lookFirst"] == ["No event matches in this window."]
     assert answer["window"] == {"start": "2026-05-27T20:26:40Z", "end": "2026-05-28T20:26:40Z"}
+
+
+async def test_a_query_that_matches_nothing_is_taken_apart(demo: Client, sandbox: Sandbox) -> None:
+    """The window, the state, the pattern and each clause are counted alone."""
+    query = {"level": "critical", "deviceId": {"$ne": None}}
+    answer = await result(
+        demo, "summarize_events", start="-60d", state="new", filter="*no such*", query=query
+    )
+    counts = [
+        sandbox.store.rows(f"SELECT COUNT(*) AS n FROM events WHERE {where}")[0]["n"]
+        for where in ("1", "level = 3", "deviceId IS NOT NULL", "state = 0")
+    ]
+    assert answer["total"] == 0
+    assert [int(n) for n in re.findall(r"matches (\d+)", answer["hint"])] == counts
+    assert '{"subject":{"$contains":"no such","$ci":true}} matches nothing.' in answer["hint"]
 
 
 async def test_the_smallest_budget_is_kept(empty_sandbox: Sandbox) -> None:

@@ -33,6 +33,7 @@ async def test_a_table_is_profiled_by_name(sandbox: Sandbox) -> None:
             query={"createdAt": {"$gte": "now"}},
         )
         assert narrowed["rowCount"] == 0
+        assert narrowed["hint"].startswith("The query selects none of the rows.")
         text = await refusal(
             client, "profile_data_table", dataTableId="maintenance_log", query={"prio": "low"}
         )

@@ -78,6 +78,26 @@ async def test_an_empty_result_has_a_hint(client: Client) -> None:
     assert "ILIKE" in answer["hint"]
 
 
+async def test_a_table_without_rows_is_told(client: Client) -> None:
+    """A prefilter that selects nothing is taken apart, and a window without events is named."""
+    answer = await ask(
+        client,
+        "SELECT count(*) AS n FROM sites, events",
+        prefilter={"sites": {"kind": "Depot", "district": "North"}},
+        end="-300d",
+    )
+    assert answer["rows"] == [[0]]
+    assert answer["scanned"] == {"sites": 0, "events": 0}
+    assert answer["hint"] == (
+        'The prefilter of \'sites\' selects none of its rows. Alone, {"kind":"Depot"} matches'
+        ' nothing; {"district":"North"} matches 5. {"kind":{"$contains":"Depot","$ci":true}}'
+        " would match 1. 'events' has no rows in this window."
+    )
+    wrong = {"events": {"level": "catastrophic"}}
+    answer = await ask(client, "SELECT subject FROM events", prefilter=wrong)
+    assert 'matches 2000; {"level":"catastrophic"} matches nothing.' in answer["hint"]
+
+
 async def test_hostile_cells_are_cleaned_and_labelled(client: Client) -> None:
     """What a cell orders is shown as data, without what a terminal would obey."""
     answer = await ask(

@@ -127,6 +127,17 @@ async def test_query_rows_finds_counts_and_picks_columns(connect: Connect) -> No
     assert {"Alder Street", "Beacon Hill"} < set(cells(found, "name"))
     counted = await result(client, "query_rows", **north, countOnly=True)
     assert counted == {"columns": [], "rows": [], "returned": 0, "total": found["total"]}
+    nobody = {"dataTableId": "sites", "query": {"district": "north", "staffed": "no"}}
+    for answer in (
+        await result(client, "query_rows", **nobody),
+        await result(client, "query_rows", **nobody, countOnly=True),
+    ):
+        assert answer["total"] == 0
+        assert answer["hint"] == (
+            'None of the 20 rows of \'sites\' matches {"district":"north","staffed":"no"}. Alone,'
+            ' {"district":"north"} matches nothing; {"staffed":"no"} matches nothing.'
+            " staffed is a boolean column."
+        )
 
 
 async def test_get_row_tells_one_row(connect: Connect, sandbox: Sandbox) -> None:
