@@ -22,7 +22,7 @@ from starlette.types import Message, Receive, Scope, Send
 from losant_mcp.hosting.address import Names
 from losant_mcp.hosting.callers import Callers, NotAuthorized, Undecided
 from losant_mcp.hosting.headers import Ambiguous, Headers
-from losant_mcp.hosting.limits import NoPlace, Places, TooLarge, TooSlow, read_body
+from losant_mcp.hosting.limits import RETRY_SECONDS, NoPlace, Places, TooLarge, TooSlow, read_body
 from losant_mcp.hosting.metrics import Metrics
 from losant_mcp.hosting.tenants import MOST_BODY, Full, Tenants
 from losant_mcp.server import REQUEST_ID
@@ -31,7 +31,6 @@ METHODS = ("GET", "POST", "DELETE")
 MOST_HEADERS = 32 * 1024
 MOST_STREAMS = 1024
 MOST_STREAMS_OF_ONE = 64
-RETRY_SECONDS = 2
 
 LISTEN = "subscriptions/listen"
 

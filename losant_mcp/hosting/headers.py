@@ -25,7 +25,7 @@ ELSEWHERE = frozenset(
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
-_bearer = re.compile(r"[Bb]earer +([\x21-\x7e]+)")
+_bearer = re.compile(r"(?i:bearer) +([\x21-\x7e]+)")
 _request_id = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -50,6 +50,8 @@ class Headers:
             if key != "authorization" and text[:7].lower() == "bearer ":
                 raise Ambiguous("A token belongs into the header Authorization and nowhere else.")
             found[key] = text
+        if "content-length" in found and "transfer-encoding" in found:
+            raise Ambiguous("The length of the body is told in two ways.")
         if query:
             raise Ambiguous("This address takes no query string, and never a token in one.")
         self._found = found

@@ -13,6 +13,8 @@ import anyio
 from starlette.types import Message, Receive
 
 BODY_SECONDS = 15.0
+RETRY_SECONDS = 2
+"""When to come again who finds no place."""
 
 
 class NoPlace(Exception):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from pathlib import Path
 
 import anyio
@@ -10,7 +12,7 @@ import anyio.abc
 import pytest
 
 from losant_mcp.errors import ConfigurationError
-from losant_mcp.hosting import limits
+from losant_mcp.hosting import limits, listening
 from losant_mcp.hosting.address import Address, names_of, parse_address
 from losant_mcp.hosting.listening import TimedProtocol
 from losant_mcp.hosting.tenants import MOST_BODY
@@ -22,6 +24,7 @@ from tests.hosting.serving import (
     Served,
     message_of,
     served,
+    until,
 )
 from tests.served import Sandbox
 
@@ -152,7 +155,8 @@ async def test_a_second_authorization_is_refused(sandbox: Sandbox, tmp_path: Pat
             head = "".join(f"Authorization: Bearer {each}\r\n" for each in pair)
             assert await _status(server, head) == 400
         assert await _status(server, f"Authorization: Bearer {key}, Bearer {KEY}\r\n") == 401
-        assert await _status(server, f"Authorization: Bearer {key}\r\n") == 200
+        for scheme in ("Bearer", "BEARER"):
+            assert await _status(server, f"Authorization: {scheme} {key}\r\n") == 200
 
 
 async def test_a_token_in_the_address_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -247,6 +251,65 @@ async def test_a_body_that_never_ends_is_given_up(
         assert await _status(server, "", body=b"{", length=100) == 408
         assert server.hosting.door.calls.taken == 0
         assert await server.is_alive()
+
+
+@pytest.mark.parametrize(("path", "status"), [("/mcp", 400), ("/healthz", 200)])
+async def test_no_request_is_smuggled_in_a_body(
+    sandbox: Sandbox, tmp_path: Path, path: str, status: int
+) -> None:
+    """Where its length is told in two ways, what comes after it is nobody's request."""
+    async with served(sandbox, tmp_path) as server:
+        address = server.server.address
+        host = f"Host: {address.host}:{address.port}"
+        hidden = f"GET /healthz HTTP/1.1\r\n{host}\r\n\r\n"
+        lines = [f"GET {path} HTTP/1.1", host, f"Content-Length: {len(hidden) + 5}"]
+        head = "\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""])
+        async with await anyio.connect_tcp(address.host, address.port) as stream:
+            await stream.send(f"{head}0\r\n\r\n{hidden}".encode())
+            told = b""
+            with anyio.fail_after(10), contextlib.suppress(anyio.EndOfStream):
+                while True:
+                    told += await stream.receive()
+        assert told.startswith(f"HTTP/1.1 {status} ".encode())
+        assert told.count(b"HTTP/1.1") == 1
+
+
+async def test_answers_that_nobody_reads_are_given_up(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that only asks is closed, and what it asked for is not kept for ever."""
+    monkeypatch.setattr(TimedProtocol, "reading_seconds", 0.3)
+    async with served(sandbox, tmp_path) as server:
+        address = server.server.address
+        server.server._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        body = json.dumps(LIST_TOOLS).encode()
+        sent = {"host": f"{address.host}:{address.port}", "content-length": len(body)}
+        headers = "".join(
+            f"{name}: {value}\r\n" for name, value in (sent | JSON_RPC | MODERN).items()
+        )
+        async with await anyio.connect_tcp(address.host, address.port) as stream:
+            await stream.send((f"POST /mcp HTTP/1.1\r\n{headers}\r\n".encode() + body) * 400)
+            assert server.server._server is not None
+            state = server.server._server.server_state
+            await until(lambda: bool(state.connections))
+            await until(lambda: not state.connections)
+        assert await server.is_alive()
+
+
+async def test_too_many_connections_are_told_to_come_again(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they ask for, and as a caller is who finds no place."""
+    monkeypatch.setattr(listening, "MOST_CONNECTIONS", 1)
+    async with served(sandbox, tmp_path) as server:
+        address = server.server.address
+        async with await anyio.connect_tcp(address.host, address.port):
+            answer = await server.listing()
+            assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+            assert message_of(answer) == "Too many connections at a time."
+        with anyio.fail_after(10):
+            while (await server.listing()).status_code != 200:  # noqa: ASYNC110 - it is not told
+                await anyio.sleep(0.05)
 
 
 async def test_other_methods_and_paths_are_refused(sandbox: Sandbox, tmp_path: Path) -> None:
