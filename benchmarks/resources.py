@@ -1,4 +1,4 @@
-"""What resources cost: their tokens, the requests of watching, and how soon a change is told.
+"""What resources and prompts cost: tokens, the requests of watching, how soon a change is told.
 
 On the demo data, over HTTP to a sandbox in another process. Tokens are counted with o200k.
 """
@@ -19,7 +19,7 @@ from typing import Any
 import anyio
 import httpx
 from mcp import Client
-from mcp.types import TextResourceContents
+from mcp.types import EmbeddedResource, TextContent, TextResourceContents
 from pydantic import SecretStr
 
 from benchmarks.counting import count
@@ -34,18 +34,36 @@ NEW = "losant://events/new"
 DIGEST = "losant://events/digest"
 TABLES = "losant://data-tables"
 
+PROMPTS: dict[str, dict[str, str]] = {
+    "triage_new_events": {},
+    "review_event_storm": {},
+    "shift_handover": {},
+    "ask_data_table": {"table": "parts", "question": "How many parts are out of stock?"},
+    "clean_up_data_table": {"table": "parts"},
+    "import_rows": {"table": "parts"},
+    "investigate_device": {"device": "Mill Lane Pump 2"},
+}
+"""Each with what it needs on the demo data."""
+
 WATCHERS = 5
 EVENTS = 3
 LOOKS = 10
 
 
 def figures() -> Iterator[Figure]:
-    """Tokens of each, requests a minute of each kind, seconds until a new event is told."""
+    """Tokens of each, requests of a list and a minute of each kind, seconds until it is told."""
     with sandbox() as facts:
         sizes = anyio.run(_sizes, facts)
         for uri, title, size in sizes:
             name = f"data table {title}" if uri.startswith(f"{TABLES}/") else uri
             yield Figure(f"resource {name}", "tokens", size, limit=4000)
+        for name, instructions, whole in anyio.run(_prompts, facts):
+            note = f"{whole:,} with arguments and live data"
+            yield Figure(f"prompt {name}", "tokens", instructions, limit=900, note=note)
+        requests = anyio.run(_requests_of_a_list, facts)
+        yield Figure(
+            "listing them with five tables", "requests", requests, note="then none for 30 s"
+        )
         table = next(uri for uri, _, _ in sizes if uri.startswith(f"{TABLES}/"))
         for uri in (NEW, DIGEST, TABLES, table):
             per_look = anyio.run(_requests_of_a_look, facts, uri)
@@ -129,6 +147,32 @@ async def _sizes(facts: dict[str, Any]) -> list[tuple[str, str, int]]:
             assert isinstance(content, TextResourceContents)
             sizes.append((resource.uri, resource.title or "", count(content.text)))
     return sizes
+
+
+async def _prompts(facts: dict[str, Any]) -> list[tuple[str, int, int]]:
+    """Name and tokens of every prompt: its instructions alone, and all that is told with them."""
+    sizes = []
+    async with _served(facts) as served, Client(served.server) as client:
+        for name, arguments in PROMPTS.items():
+            told = []
+            for message in (await client.get_prompt(name, arguments)).messages:
+                content = message.content
+                if isinstance(content, EmbeddedResource):
+                    assert isinstance(content.resource, TextResourceContents)
+                    told.append(count(content.resource.text))
+                else:
+                    assert isinstance(content, TextContent)
+                    told.append(count(content.text))
+            sizes.append((name, told[0], sum(told)))
+    return sizes
+
+
+async def _requests_of_a_list(facts: dict[str, Any]) -> int:
+    """What the first ``resources/list`` asks of Losant; a second one at once asks nothing."""
+    async with _served(facts) as served, Client(served.server) as client:
+        for _ in range(2):
+            await client.list_resources(cache_mode="bypass")
+        return served.counted.requests
 
 
 async def _requests_of_a_look(facts: dict[str, Any], uri: str) -> float:
