@@ -88,6 +88,9 @@ async def test_every_completion_is_a_line(guarded: Guarded, planted: Planted) ->
         offered += await _offered(client, PromptReference(name="import_rows"), "table", typed)
         device = PromptReference(name="investigate_device")
         offered += await _offered(client, device, "device", typed)
+        offered += await _offered(client, device, "tag", typed)
+        cleaned = PromptReference(name="clean_up_data_table")
+        offered += await _offered(client, cleaned, "column", typed, table=planted.table)
     assert len(offered) > 100
     for value in offered:
         assert_inert(value, lines=False)
@@ -95,7 +98,12 @@ async def test_every_completion_is_a_line(guarded: Guarded, planted: Planted) ->
 
 
 async def _offered(
-    client: Client, ref: PromptReference | ResourceTemplateReference, name: str, typed: str
+    client: Client,
+    ref: PromptReference | ResourceTemplateReference,
+    name: str,
+    typed: str,
+    /,
+    **given: str,
 ) -> list[str]:
-    answer = await client.complete(ref, {"name": name, "value": typed})
+    answer = await client.complete(ref, {"name": name, "value": typed}, given or None)
     return list(answer.completion.values)
