@@ -1,8 +1,9 @@
 """The alternative: FastMCP's conversion of an OpenAPI document of the same 28 core endpoints.
 
-The document is made from the published contract, which lies beside the repository where it is
-developed. FastMCP brings libraries that must not come near our own environment, so it gets one
-of its own for the moment.
+There are two such documents. One is made from the published contract, as whoever starts from
+Losant's own schemas would make it; it lies beside the repository where it is developed. The other
+is what ``losant-mcp openapi`` writes, which is leaner. FastMCP brings libraries that must not come
+near our own environment, so it gets one of its own for the moment.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from losant_mcp.api.openapi import openapi
+from losant_mcp.api.types import JsonObject
+
+CORE = 28
 CONTRACT = Path(__file__).parents[2] / "shared" / "losant-api"
 
 CONVERT = """
@@ -35,28 +40,46 @@ asyncio.run(main())
 """
 
 
-def tools() -> list[dict[str, Any]] | None:
-    """The converted tools: name, description and inputSchema; None without the contract."""
-    if not CONTRACT.is_dir():
-        return None
+def tools(*documents: JsonObject) -> list[list[JsonObject]]:
+    """The converted tools of each document: name, description and inputSchema."""
+    converted: list[list[JsonObject]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        document, result = folder / "openapi.json", folder / "tools.json"
-        document.write_text(json.dumps(openapi()), encoding="utf-8")
+        given, result = folder / "openapi.json", folder / "tools.json"
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
         quiet = ["--quiet", "--disable-pip-version-check"]
         subprocess.run([scripts / "python", "-m", "pip", "install", *quiet, "fastmcp"], check=True)
-        subprocess.run([scripts / "python", "-c", CONVERT, document, result], check=True)
-        converted: list[dict[str, Any]] = json.loads(result.read_text(encoding="utf-8"))
-    assert len(converted) == 28
+        for document in documents:
+            given.write_text(json.dumps(document), encoding="utf-8")
+            subprocess.run([scripts / "python", "-c", CONVERT, given, result], check=True)
+            converted.append(json.loads(result.read_text(encoding="utf-8")))
+            assert len(converted[-1]) == CORE
     return converted
 
 
-def openapi() -> dict[str, Any]:
-    """An OpenAPI document of the 28 core endpoints."""
+def own() -> JsonObject:
+    """What ``losant-mcp openapi`` writes, without the lookups."""
+    document = openapi()
+    document["paths"] = {
+        path: item
+        for path, item in document["paths"].items()
+        if not any("Lookups" in operation["tags"] for operation in operations(item))
+    }
+    return document
+
+
+def operations(item: JsonObject) -> list[JsonObject]:
+    """The operations of a path."""
+    return [operation for name, operation in item.items() if name != "parameters"]
+
+
+def published() -> JsonObject | None:
+    """A document of the 28 core endpoints from the published contract; None without it."""
+    if not CONTRACT.is_dir():
+        return None
     actions = json.loads((CONTRACT / "actions.json").read_text(encoding="utf-8"))["actions"]
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, JsonObject] = {}
     for action in actions:
         if action["group"] == "core":
             paths.setdefault(action["path"], {})[action["method"].lower()] = _operation(action)
@@ -73,8 +96,8 @@ def openapi() -> dict[str, Any]:
     }
 
 
-def _operation(action: dict[str, Any]) -> dict[str, Any]:
-    operation: dict[str, Any] = {
+def _operation(action: JsonObject) -> JsonObject:
+    operation: JsonObject = {
         "operationId": f"{action['resource']}_{action['action']}",
         "summary": action["summary"],
         "parameters": [
@@ -94,9 +117,9 @@ def _operation(action: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def _parameter(given: dict[str, Any], where: str) -> dict[str, Any]:
+def _parameter(given: JsonObject, where: str) -> JsonObject:
     if given.get("schema"):
-        schema: dict[str, Any] = {"$ref": f"#/components/schemas/{given['schema']}"}
+        schema: JsonObject = {"$ref": f"#/components/schemas/{given['schema']}"}
     else:
         schema = {"type": given["type"]}
         if schema["type"] == "array":
@@ -113,7 +136,7 @@ def _parameter(given: dict[str, Any], where: str) -> dict[str, Any]:
     }
 
 
-def _json(schema: str) -> dict[str, Any]:
+def _json(schema: str) -> JsonObject:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 

@@ -43,7 +43,7 @@ class Figure:
         is_ratio = self.judged == "ratio"
         prefix, unit = ("ratio ", "") if is_ratio else ("", f" {self.unit}")
         verdict = {True: "met", False: "MISSED", None: "not measured"}[self.met]
-        return f"{prefix}<= {self.limit:,g}{unit}: {verdict}"
+        return f"{prefix}<= {self.limit:,.4g}{unit}: {verdict}"
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON data."""

@@ -2,7 +2,8 @@
 
 Counted with o200k. A definition is name, description and input schema as compact JSON; the
 server's instructions come on top. FastMCP's conversion of the same endpoints is measured in the
-same way.
+same way: of a document made from Losant's published schemas, which spell out the grammar of a
+query for each field, and of the leaner one that ``losant-mcp openapi`` writes.
 """
 
 from __future__ import annotations
@@ -20,13 +21,14 @@ from benchmarks import fastmcp_conversion
 from benchmarks.counting import compact, count
 from benchmarks.figure import Figure
 from benchmarks.processes import sandbox
+from losant_mcp.api.types import JsonObject
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
 from losant_mcp.server import build_server, policy_of
 
 EVENTS = 100
-PUBLISHED_INPUT_SCHEMAS = 50_405
-"""Tokens of the input schemas of FastMCP's conversion, as measured when the project began."""
+PUBLISHED = "FastMCP's conversion of the published schemas"
+OWN = "FastMCP's conversion of losant-mcp openapi"
 
 
 def figures() -> Iterator[Figure]:
@@ -39,20 +41,28 @@ def figures() -> Iterator[Figure]:
         )
         listed = anyio.run(_list_events, facts)
         pretty = _pretty_events(facts)
-    tools = fastmcp_conversion.tools()
-    name, other, theirs = "FastMCP's conversion", None, None
-    if tools is not None:
-        other = sum(count(compact(tool)) for tool in tools)
-        theirs = sum(count(compact(tool["inputSchema"])) for tool in tools)
-    missing = "" if tools is not None else "not measured here: contract folder absent"
-    yield Figure("all tools, bound", "tokens", bound, other, name, limit=6500, note=missing)
-    yield Figure("all tools, unbound", "tokens", unbound, other, name, limit=7500, note=missing)
+    document = fastmcp_conversion.published()
+    documents = [fastmcp_conversion.own(), *([document] if document else [])]
+    lean, *rich = map(_tokens, fastmcp_conversion.tools(*documents))
+    other, theirs = rich[0] if rich else (None, None)
+    missing = "" if rich else "not measured here: contract folder absent"
+    yield Figure("all tools, bound", "tokens", bound, other, PUBLISHED, limit=6500, note=missing)
+    yield Figure(
+        "all tools, unbound", "tokens", unbound, other, PUBLISHED, limit=7500, note=missing
+    )
     yield Figure("all tools, read-only", "tokens", reading, limit=3500)
-    note = f"{missing}; {PUBLISHED_INPUT_SCHEMAS:,} published" if missing else ""
-    yield Figure("input schemas alone, bound", "tokens", schemas, theirs, name, note=note)
+    yield Figure("input schemas alone, bound", "tokens", schemas, theirs, PUBLISHED, note=missing)
+    yield Figure("all tools, bound, beside a lean document", "tokens", bound, lean[0], OWN)
+    yield Figure("input schemas alone, beside it", "tokens", schemas, lean[1], OWN)
     yield Figure(
         "list_events of 100 events", "tokens", listed, pretty, "API JSON, pretty", limit=7000
     )
+
+
+def _tokens(tools: list[JsonObject]) -> tuple[int, int]:
+    """Tokens of all definitions, and of the input schemas alone."""
+    whole = sum(count(compact(tool)) for tool in tools)
+    return whole, sum(count(compact(tool["inputSchema"])) for tool in tools)
 
 
 def _client_of(facts: dict[str, Any], choices: dict[str, Any]) -> tuple[Settings, LosantClient]:
