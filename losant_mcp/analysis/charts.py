@@ -55,7 +55,7 @@ def _summary(data: Data, title: str) -> JsonObject:
         "points": len(data.values),
     }
     if data.skipped:
-        told["skipped"] = f"{data.skipped} rows without a value"
+        told["skipped"] = f"{data.skipped} row{'s' * (data.skipped > 1)} without a value"
     for role, found in data.fields.items():
         told[{"c": "colour"}.get(role, role)] = found.summary(data.zone)
     if "c" in data.fields and data.fields["c"].type == "category" and "y" in data.fields:

@@ -25,6 +25,9 @@ from losant_mcp.api.events import LEVELS
 from losant_mcp.api.types import JsonObject
 from losant_mcp.text import one_line
 
+_TURNED = 18
+"""Points between labels that are turned, so that the lines keep clear of each other."""
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -132,6 +135,8 @@ class Drawing:
         names = [str(value) for value in self.fields["x"].shown]
         upright = max(map(len, names)) * len(set(names)) <= 70
         x["axis"]["labelAngle"] = 0 if upright else -45
+        # Turned labels that touch nobody are taken to overlap by their corners.
+        x["axis"]["labelOverlap"] = len(set(names)) * _TURNED > WIDTH
         encoding = {
             "x": x,
             "y": y,
@@ -167,6 +172,8 @@ class Drawing:
         elif found.type == "category":
             # As the rows come, unless they are a heatmap's, where both sides are in order.
             channel["sort"] = found.order
+            if self.description.kind == "heatmap" and set(found.shown) <= set(LEVELS):
+                channel["sort"] = LEVELS
         else:
             if role == "x":
                 channel["scale"] = {"zero": False, "nice": True}
@@ -202,7 +209,8 @@ class Drawing:
     def _axis_title(self, role: str, found: Field) -> str:
         if found.zoned:
             return f"{found.label} ({self.zone_name})"
-        measured = "x" if self.description.kind == "histogram" else "y"
+        # A heatmap's values are its colours.
+        measured = {"histogram": "x", "heatmap": "c"}.get(self.description.kind, "y")
         return self._measured(found) if role == measured else found.label
 
     def _measured(self, found: Field) -> str:

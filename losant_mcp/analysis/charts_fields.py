@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from losant_mcp.text import one_line
 Kind = Literal["time", "number", "category"]
 
 LABEL_CHARACTERS = 36
+LINE_CHARACTERS = 10_000
 
 _TIME_TYPES = re.compile(r"TIMESTAMP.*|DATE")
 _NUMBER_TYPES = re.compile(r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*|REAL")
@@ -58,13 +59,15 @@ class Field:
         )
 
     def _texts(self, known: Sequence[Any]) -> list[str]:
+        """As short as tells them apart."""
         if self.type == "number":
-            return [f"{value:.6g}" for value in known]
+            return _apart([f"{value:.6g}" for value in known], [f"{value:.17g}" for value in known])
         moments = [_local(value, self.zone) for value in known]
         midnight = all((moment.hour, moment.minute) == (0, 0) for moment in moments)
         one_day = len({moment.date() for moment in moments}) == 1
         form = "%Y-%m-%d" if midnight else "%H:%M" if one_day else "%m-%d %H:%M"
-        return [moment.strftime(form) for moment in moments]
+        short, long = ([moment.strftime(it) for moment in moments] for it in (form, f"{form}:%S"))
+        return _apart(short, long)
 
     def summary(self, zone: tzinfo | None) -> JsonObject:
         """What is drawn of it, in few words."""
@@ -91,7 +94,9 @@ def read_field(name: str, type: str, cells: Sequence[Any], zone: tzinfo | None) 
     numbers = all(isinstance(cell, (int, float)) and not isinstance(cell, bool) for cell in filled)
     if (filled and numbers) or _NUMBER_TYPES.fullmatch(type):
         return Field(name, "number", [_number(cell) for cell in cells], zone)
-    return Field(name, "category", [None if cell is None else _text(cell) for cell in cells], zone)
+    labels = _labels(map(_text, filled))
+    values = [None if cell is None else labels[_text(cell)] for cell in cells]
+    return Field(name, "category", values, zone)
 
 
 def _are_times(texts: Sequence[str]) -> bool:
@@ -125,5 +130,27 @@ def _number(cell: Any) -> float | None:
 
 
 def _text(cell: Any) -> str:
-    text = str(cell).lower() if isinstance(cell, bool) else str(cell)
-    return one_line(text, LABEL_CHARACTERS) or "(blank)"
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+
+def _labels(texts: Iterable[str]) -> dict[str, str]:
+    """A short label for each text: its beginning, or where that is another's too, both its ends."""
+    known = list(dict.fromkeys(texts))
+    lines = [one_line(text, LINE_CHARACTERS) or "(blank)" for text in known]
+    whole = [
+        line if len(line) <= LABEL_CHARACTERS else f"{line[:17]}…{line[-17:]}" for line in lines
+    ]
+    apart = _apart([one_line(line, LABEL_CHARACTERS) for line in lines], whole)
+    return dict(zip(known, apart, strict=True))
+
+
+def _apart(short: Sequence[str], long: Sequence[str] = ()) -> list[str]:
+    """The short labels, or the long ones where two are the same; what still is gets a number."""
+    labels = long if long and len(set(short)) < len(short) else short
+    taken: dict[str, None] = {}
+    for label in labels:
+        chosen, number = label, 2
+        while chosen in taken:
+            chosen, number = f"{label} ({number})", number + 1
+        taken[chosen] = None
+    return list(taken)

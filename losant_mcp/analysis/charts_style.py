@@ -55,12 +55,13 @@ CONFIG: JsonObject = {
         "tickColor": "#afb8c1",
     },
     "axisX": {"grid": False, "tickCount": 9},
-    "axisY": {"tickCount": 6},
+    # Else the title stands in the labels where these are long.
+    "axisY": {"tickCount": 6, "maxExtent": 320},
     "axisBand": {"ticks": False},
     "legend": {
         "labelColor": _INK,
         "labelFontSize": 12,
-        "labelLimit": 170,
+        "labelLimit": 240,
         "titleColor": _INK,
         "titleFontSize": 12,
         "titleFontWeight": 600,

@@ -83,7 +83,7 @@ def test_every_kind_is_drawn_with_titles_and_units(kind: ChartKind) -> None:
         "bar": ["info"],
         "scatter": ["flow", "cost (USD)", "Tuesday"],
         "histogram": ["Distribution of cost", "cost (USD)", "rows"],
-        "heatmap": ["cost by site and weekday", "cost (USD)", "Site 7"],
+        "heatmap": ["cost by site and weekday", "cost (USD)", "Site 7", "weekday"],
     }
     for text in wanted[kind]:
         assert f">{text}<" in svg, text
@@ -142,6 +142,41 @@ def test_levels_have_their_colours_and_their_order() -> None:
     colour = made.specification["encoding"]["color"]
     assert colour["scale"]["domain"] == list(LEVELS)
     assert [value["o"] for value in made.specification["data"]["values"][:4]] == [0, 1, 2, 3]
+
+
+def test_a_heatmap_has_its_unit_and_its_levels_where_they_belong() -> None:
+    """The unit is that of the colours, and levels are in the order of their severity."""
+    rows = [["ALD", level, n] for n, level in enumerate(("critical", "info", "error"))]
+    table = Table([("site", "VARCHAR"), ("level", "VARCHAR"), ("n", "BIGINT")], rows)
+    made = chart(table, Description("heatmap", unit="events")).specification["encoding"]
+    assert (made["y"]["axis"]["title"], made["color"]["legend"]["title"]) == ("level", "n (events)")
+    assert list(made["y"]["sort"]) == list(LEVELS)
+
+
+LONG = "Pumping station in the industrial estate, number"
+
+
+@pytest.mark.parametrize(
+    ("cells", "shown"),
+    [
+        (["Boiler 1", "Boiler 2", None], ["Boiler 1", "Boiler 2"]),
+        ([f"{LONG} 1", f"{LONG} 2"], ["Pumping station i… estate, number 1",
+                                      "Pumping station i… estate, number 2"]),
+        ([f"{LONG}{'-' * n}{LONG}" for n in (0, 1)], ["Pumping station i…al estate, number",
+                                                      "Pumping station i…al estate, number (2)"]),
+        (["", " ", "(blank)"], ["(blank)", "(blank) (2)", "(blank) (3)"]),
+        ([1_000_001, 1_000_002], ["1000001", "1000002"]),
+        ([0.5, 2], ["0.5", "2"]),
+        (["2026-05-28 08:00:01+00", "2026-05-28 08:00:02+00"], ["10:00:01", "10:00:02"]),
+        # The hour that comes twice.
+        (["2026-10-25 00:30:00+00", "2026-10-25 01:30:00+00"], ["02:30:00", "02:30:00 (2)"]),
+    ],
+)  # fmt: skip
+def test_what_differs_has_a_label_of_its_own(cells: list[Any], shown: list[str]) -> None:
+    """However short labels are, two values never become one column, row or colour."""
+    table = Table([("x", ""), ("y", "VARCHAR"), ("n", "BIGINT")], [[it, "a", 1] for it in cells])
+    made = chart(table, Description("heatmap", y="y", colour="n"), time_zone="Europe/Berlin")
+    assert made.summary["x"]["first"] == shown
 
 
 def test_a_line_follows_x_whatever_the_order_of_rows() -> None:
