@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from opentelemetry.context import attach, detach
+from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, StatusCode, get_tracer
 
 from losant_mcp import __version__
@@ -39,6 +41,19 @@ def span(
             current.set_attribute("error.type", type(error).__name__)
             current.set_status(StatusCode.ERROR)
             raise
+
+
+@contextmanager
+def in_trace_of(traceparent: str, tracestate: str) -> Iterator[None]:
+    """What begins in the block belongs to the trace that the headers of an HTTP request name.
+
+    What a message itself says of its trace comes first: the SDK looks there.
+    """
+    token = attach(extract({"traceparent": traceparent, "tracestate": tracestate}))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from losant_mcp.hosting.limits import RETRY_SECONDS, NoPlace, Places, TooLarge, 
 from losant_mcp.hosting.metrics import Metrics
 from losant_mcp.hosting.tenants import MOST_BODY, Full, Tenants
 from losant_mcp.server import REQUEST_ID
+from losant_mcp.tracing import in_trace_of
 
 METHODS = ("GET", "POST", "DELETE")
 MOST_HEADERS = 32 * 1024
@@ -120,7 +121,8 @@ class Door:
                 whole = await read_body(receive, headers.get("content-length"), MOST_BODY)
                 async with self._tenants.of(caller) as tenant:
                     limit = tenant.stream() if is_stream else _at_most(self._seconds)
-                    with limit, answer.once_whole():
+                    trace = in_trace_of(headers.get("traceparent"), headers.get("tracestate"))
+                    with limit, trace, answer.once_whole():
                         await tenant(_marked(scope, answer), whole, answer)
                     await answer.finish()
         except NoPlace:

@@ -20,12 +20,14 @@ from opentelemetry.trace import StatusCode
 from tests.calling import Connect, Mode, refusal, result
 from tests.cli.command import COMMAND, ROOT, environment
 from tests.guard.guarding import accept, guarded_server
+from tests.hosting.serving import META, served
 from tests.served import Sandbox
 
 # One provider for a process, so these run in one.
 pytestmark = pytest.mark.xdist_group("spans")
 
 SECRET = "Ferry Point"
+TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,26 @@ async def test_a_statement_is_loads_and_requests_in_the_callers_trace(
         "losant_mcp.rows": 20,
         "losant_mcp.exact": True,
     }
+
+
+async def test_over_http_it_is_the_callers_trace_too(
+    sandbox: Sandbox, mode: Mode, tmp_path: Path, spans: InMemorySpanExporter
+) -> None:
+    """Whether the message says so, as the SDK's client does, or the headers of its request."""
+    tool = "tools/call list_events"
+    async with served(sandbox, tmp_path) as host:
+        async with host.client(mode=mode) as client:
+            with trace.get_tracer("caller").start_as_current_span("caller"):
+                await result(client, "list_events")
+        assert [path[0] for path in _told(spans) if path[-1] == tool] == ["caller"]
+        spans.clear()
+        traced = {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01", "mcp-name": "list_events"}
+        params = {"name": "list_events", "arguments": {}, "_meta": META}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+        await host.listing(headers={"mcp-method": "tools/call", **traced}, json=call)
+    found = {span.name: span.context for span in spans.get_finished_spans()}
+    assert {tool, "losant events.get"} <= found.keys()
+    assert {context and f"{context.trace_id:032x}" for context in found.values()} == {TRACE}
 
 
 async def test_a_deletion_shows_the_phases_of_the_guard(
