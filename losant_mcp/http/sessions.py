@@ -30,10 +30,6 @@ class Sessions:
         await self._store.remember(self._fact("key", key), plan.id, seconds=seconds)
         return key
 
-    async def is_unused(self, key: str) -> bool:
-        """Whether the key would still open a page."""
-        return await self._store.recall(self._fact("key", key)) is not None
-
     async def redeem(self, key: str) -> tuple[Plan, str] | None:
         """The plan and a fresh session for it; None for a key that is wrong, used or too old."""
         fact = self._fact("key", key)
