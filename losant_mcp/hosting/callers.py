@@ -37,7 +37,9 @@ CHECK_SECONDS = 10.0
 MOST_VERDICTS = 4096
 MOST_CHECKS = 8
 MOST_WAITING = 64
-"""At a time, and in line for it: whoever tries tokens must not keep Losant, or others, busy."""
+"""At a time, and in line for it: whoever tries tokens must not keep Losant, or others, busy.
+Tokens that were good before have a line of their own, which nobody else can fill.
+"""
 
 _RANKS: tuple[Access, ...] = ("read", "write", "full")
 _token = re.compile(r"[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]{2,}\.[A-Za-z0-9_-]*")
@@ -210,7 +212,11 @@ class TokenHolders:
         self._clock = clock
         self._verdicts: OrderedDict[str, tuple[float, _Verdict]] = OrderedDict()
         self._under_way: dict[str, anyio.Event] = {}
-        self._limiter = anyio.CapacityLimiter(MOST_CHECKS)
+        self._regulars: OrderedDict[str, None] = OrderedDict()
+        """The hashes of tokens that Losant knew when it was last asked."""
+        self._lines = {
+            is_regular: anyio.CapacityLimiter(MOST_CHECKS) for is_regular in (False, True)
+        }
 
     async def identify(self, bearer: str | None) -> Caller:
         """The caller with this token, if Losant knew it a short while ago, or knows it now."""
@@ -226,11 +232,12 @@ class TokenHolders:
             if (event := self._under_way.get(digest)) is not None:
                 await event.wait()
                 continue
-            if self._limiter.statistics().tasks_waiting >= MOST_WAITING:
+            line = self._lines[digest in self._regulars]
+            if line.statistics().tasks_waiting >= MOST_WAITING:
                 raise Undecided("too many tokens are being checked.")
             event = self._under_way[digest] = anyio.Event()
             try:
-                self._learn(digest, await self._judge(SecretStr(bearer), claims, digest))
+                self._learn(digest, await self._judge(SecretStr(bearer), claims, digest, line))
             finally:
                 del self._under_way[digest]
                 event.set()
@@ -254,6 +261,13 @@ class TokenHolders:
             if isinstance(verdict, Undecided)
             else BAD_SECONDS
         )
+        if isinstance(verdict, Caller):
+            self._regulars[digest] = None
+            self._regulars.move_to_end(digest)
+            if len(self._regulars) > MOST_VERDICTS:
+                self._regulars.popitem(last=False)
+        elif isinstance(verdict, NotAuthorized):
+            self._regulars.pop(digest, None)
         self._verdicts[digest] = (self._clock() + seconds, verdict)
         self._verdicts.move_to_end(digest)
         # The oldest go where there are too many, and where they are over: they hold tokens.
@@ -262,7 +276,9 @@ class TokenHolders:
         ):
             self._verdicts.popitem(last=False)
 
-    async def _judge(self, token: SecretStr, claims: Claims, digest: str) -> _Verdict:
+    async def _judge(
+        self, token: SecretStr, claims: Claims, digest: str, line: anyio.CapacityLimiter
+    ) -> _Verdict:
         settings = self._settings.model_copy(update={"api_token": token})
         try:
             application = bound_application(settings)
@@ -271,7 +287,7 @@ class TokenHolders:
             return NotAllowed("This token belongs to another application than this server's.")
         try:
             with anyio.fail_after(CHECK_SECONDS):
-                async with self._limiter, self._connect(token, policy, "check") as client:
+                async with line, self._connect(token, policy, "check") as client:
                     if application is not None:
                         await client.application_get(applicationId=application)
                     else:

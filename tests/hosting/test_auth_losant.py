@@ -20,7 +20,7 @@ from losant_mcp.hosting.app import check_hosting
 from losant_mcp.hosting.callers import NotAuthorized, TokenHolders, Undecided
 from losant_mcp.policy import Policy
 from tests.calling import Mode, asked, result
-from tests.hosting.serving import message_of, served
+from tests.hosting.serving import held_up, message_of, served, until
 from tests.served import Sandbox
 
 
@@ -121,6 +121,35 @@ async def test_how_many_verdicts_are_kept_is_bounded(
         with pytest.raises(NotAuthorized):
             await holders.identify(_jwt(subtype="user", n=number))
     assert len(sandbox.requests) == 4
+
+
+async def test_a_crowd_of_strangers_keeps_no_regular_out(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who tries token after token fills a line in which nobody stands who was known before."""
+    monkeypatch.setattr(callers, "MOST_CHECKS", 1)
+    monkeypatch.setattr(callers, "MOST_WAITING", 1)
+    now = 1000.0
+    settings = Settings(api_url=sandbox.url, application_id=sandbox.application_id)
+    holders = TokenHolders(
+        settings, lambda *given: _dial(*given, url=sandbox.url), clock=lambda: now
+    )
+    await holders.identify(sandbox.tokens["full"])
+    now += 61
+
+    async def stranger(number: int) -> None:
+        with pytest.raises(NotAuthorized):
+            await holders.identify(_jwt(subtype="user", n=number))
+
+    async with anyio.create_task_group() as tasks:
+        with held_up(sandbox):
+            for number in (1, 2):
+                tasks.start_soon(stranger, number)
+            await until(lambda: len(sandbox.requests) == 2)
+            with pytest.raises(Undecided):
+                await holders.identify(_jwt(subtype="user", n=3))
+            tasks.start_soon(holders.identify, sandbox.tokens["full"])
+            await until(lambda: len(sandbox.requests) == 3)
 
 
 async def test_where_losant_does_not_answer_nobody_is_let_in(
