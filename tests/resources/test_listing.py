@@ -157,6 +157,7 @@ async def test_each_says_when_it_last_changed(sandbox: Sandbox, connect: Connect
     assert await modified(await connect()) == after
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 async def test_what_is_off_is_asked_for_no_date(sandbox: Sandbox, connect: Connect) -> None:
     """Nor is a denied table."""
     await modified(await connect(toolsets=("events",)))
@@ -168,6 +169,7 @@ async def test_what_is_off_is_asked_for_no_date(sandbox: Sandbox, connect: Conne
     assert asked(sandbox)[before:].count("dataTableRows.get") == len(dated) - 1 == 4
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 async def test_of_many_tables_none_is_dated(
     sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +182,7 @@ async def test_of_many_tables_none_is_dated(
     assert asked(sandbox) == ["dataTables.get", "events.get"]
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 @pytest.mark.parametrize("status", [403, 429, 500])
 async def test_a_date_that_losant_refuses_is_left_out(
     sandbox: Sandbox, connect: Connect, status: int
@@ -202,6 +205,7 @@ async def test_a_date_that_losant_refuses_is_left_out(
     assert asked(sandbox)[before:].count("dataTableRows.get") < dates.MOST_DATED
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 async def test_nobody_waits_long_for_dates(
     sandbox: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,6 +199,7 @@ async def test_what_losant_does_not_answer_is_told_plainly(
         assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("mode", ["auto"])
 @pytest.mark.parametrize("tokens", [500, 8000])
 async def test_each_fits_the_budget_of_results(
     sandbox: Sandbox, connect: Connect, tokens: int
