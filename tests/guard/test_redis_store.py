@@ -100,6 +100,20 @@ async def test_a_redis_that_begins_to_evict_is_refused_by_every_call() -> None:
         await store.aclose()
 
 
+async def test_a_policy_that_is_changed_later_is_refused_until_it_is_put_right() -> None:
+    """Redis goes on as the same process, so its number would not tell."""
+    with redis_server() as server, contextlib.closing(server.client) as client:
+        store = a_redis_store(server)
+        await store.remember("key", "value")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.config_set("maxmemory", "100mb")
+        with pytest.raises(StateUnavailable, match="evicts keys"):
+            await store.recall("key")
+        client.config_set("maxmemory-policy", "noeviction")
+        assert await store.recall("key") == "value"
+        await store.aclose()
+
+
 async def test_a_user_that_may_not_ask_is_told_what_is_missing(redis: RedisServer) -> None:
     """Without INFO nobody knows whether something may be evicted, so nothing is written."""
     with contextlib.closing(redis.client) as client:

@@ -117,6 +117,11 @@ def refuse_unfit(info: Mapping[str, Any]) -> None:  # redis-py's answer to INFO
             "LOSANT_MCP_STATE_URL: this Redis is a node of a cluster.",
             hint="Name a single Redis, or one with replicas; the state is small.",
         )
+    refuse_evicting(info)
+
+
+def refuse_evicting(info: Mapping[str, Any]) -> None:  # redis-py's answer to INFO memory
+    """Raise ConfigurationError where Redis may drop what it was given."""
     policy = info.get("maxmemory_policy")
     if policy is None or info.get("maxmemory") is None:
         raise ConfigurationError(

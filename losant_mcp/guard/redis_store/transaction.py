@@ -11,7 +11,7 @@ second. A step that ends with a no (a GuardError) is written, too.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from losant_mcp.errors import ConfigurationError
-from losant_mcp.guard.redis_store.connection import explained, refuse_unfit
+from losant_mcp.guard.redis_store.connection import explained, refuse_evicting, refuse_unfit
 from losant_mcp.guard.redis_store.sealing import CLEAR, VERSION_BYTES, Sealer
 from losant_mcp.guard.store import GuardError, StateUnavailable
 
@@ -301,16 +301,15 @@ class Memory:
         """
         asked = self._steady() if self._steady else 0.0
         try:
-            (seconds, micros), stored, sealed, info = await self._look()
+            (seconds, micros), stored, sealed, info, memory = await self._look()
         except RedisConnectionError:
             # A connection that was kept may have ended long ago. Only this is asked again: of
             # a write nobody would know whether it happened.
-            (seconds, micros), stored, sealed, info = await self._look()
+            (seconds, micros), stored, sealed, info, memory = await self._look()
         clock = seconds + micros / 1_000_000
         wall = self._clock(clock) if self._clock else clock
         latest, run_id = _number(stored), str(info.get("run_id", ""))
-        if self._fit_run_id != run_id:
-            await self._check_again()
+        await self._check_again(run_id, memory)
         known = self.sealer.open(self.key("turns"), sealed) if sealed is not None else None
         turns = [Turn(*turn) for turn in known["turns"]] if known else []
         at_least = max(latest, self._least(asked)) - STEP_SECONDS
@@ -334,12 +333,13 @@ class Memory:
         await self._write(transaction, jump=went_back)
         return None
 
-    async def _look(self) -> Any:  # what the four commands answer
+    async def _look(self) -> Any:  # what the five commands answer
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.time()
             pipe.get(self.key("clock"))
             pipe.get(self.key("turns"))
             pipe.info("server")
+            pipe.info("memory")
             return await pipe.execute()
 
     def _least(self, asked: float) -> float:
@@ -349,9 +349,12 @@ class Memory:
         wall, steady = self._seen
         return wall + (asked - steady) * (1 - _DRIFT)
 
-    async def _check_again(self) -> None:
+    async def _check_again(self, run_id: str, memory: Mapping[str, Any]) -> None:
+        """Raise StateUnavailable where this Redis is not fit, or not any more."""
         try:
-            await self.check()
+            if self._fit_run_id != run_id:
+                await self.check()
+            refuse_evicting(memory)  # a policy can be changed while Redis runs
         except ConfigurationError as error:
             raise StateUnavailable(str(error), hint=error.hint) from None
 
