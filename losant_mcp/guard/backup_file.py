@@ -138,7 +138,7 @@ class Input:
     """A backup's file, checked to its end before the first object is handed out.
 
     The file stays open from the check on, so that no other file can take its place meanwhile.
-    Raises BackupDamaged, WrongBackupKey and OSError.
+    Raises BackupDamaged, also where the file is gone or cannot be read, and WrongBackupKey.
     """
 
     def __init__(self, path: Path, manifest: Manifest, key: bytes | None) -> None:
@@ -149,7 +149,10 @@ class Input:
                 f"The backup {manifest.id} is encrypted, and no key is set.",
                 hint="A person can set the key that it was written with and restart.",
             )
-        self._file: BinaryIO = os.fdopen(durable.open_private(path, os.O_RDONLY), "rb")
+        try:
+            self._file: BinaryIO = os.fdopen(durable.open_private(path, os.O_RDONLY), "rb")
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -255,9 +258,15 @@ class Input:
             ) from None
 
     def _stored(self) -> Iterator[bytes]:
-        self._file.seek(0)
-        while chunk := self._file.read(_STEP):
-            yield chunk
+        try:
+            self._file.seek(0)
+            while chunk := self._file.read(_STEP):
+                yield chunk
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> BackupDamaged:
+        return self._damaged(f"its file cannot be read ({error.strerror or error})")
 
     def _damaged(self, why: str) -> BackupDamaged:
         return BackupDamaged(

@@ -32,7 +32,6 @@ from losant_mcp.guard import durable
 from losant_mcp.guard.backup_file import Input, JsonObject, Output
 from losant_mcp.guard.backup_manifest import (
     NOTES,
-    BackupDamaged,
     BackupFailed,
     Draft,
     Manifest,
@@ -180,16 +179,13 @@ class Backups:
         Raises BackupDamaged and WrongBackupKey before it hands out anything.
         """
         path = self._folder / f"{manifest.id}.jsonl.gz"
+        with anyio.CancelScope(shield=True):
+            source = await run_sync(Input, path, manifest, self._key)
         try:
-            with anyio.CancelScope(shield=True):
-                source = await run_sync(Input, path, manifest, self._key)
-            try:
-                await run_sync(source.check)
-                yield OpenBackup(source, await run_sync(source.change))
-            finally:
-                source.close()
-        except FileNotFoundError:
-            raise BackupDamaged(f"The data of backup {manifest.id} is gone.") from None
+            await run_sync(source.check)
+            yield OpenBackup(source, await run_sync(source.change))
+        finally:
+            source.close()
 
     @asynccontextmanager
     async def restoring(self, manifest: Manifest) -> AsyncIterator[Path]:
@@ -368,7 +364,10 @@ class OpenBackup:
     async def chunks(
         self, most: int, most_bytes: int = CHUNK_BYTES
     ) -> AsyncIterator[list[JsonObject]]:
-        """The objects from the first on, at most so many at a time, read off the event loop."""
+        """The objects from the first on, at most so many at a time, read off the event loop.
+
+        Raises BackupDamaged where they cannot be read any more.
+        """
         chunks: Iterator[list[JsonObject]] = self._source.chunks(most, most_bytes)
         while (items := await run_sync(next, chunks, None)) is not None:
             yield items

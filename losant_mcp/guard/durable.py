@@ -12,6 +12,8 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +22,10 @@ from filelock import FileLock, Timeout
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
-# Where the platform lacks a flag (Windows has no O_NOFOLLOW, POSIX no O_BINARY), it is 0.
-_ALWAYS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+# Where the platform lacks a flag (Windows has no O_NOFOLLOW, POSIX no O_BINARY), it is 0. Without
+# O_NONBLOCK a pipe in a file's place would hold up whoever opens it; files do not know it.
+_FLAGS = ("O_NOFOLLOW", "O_CLOEXEC", "O_BINARY", "O_NONBLOCK")
+_ALWAYS = reduce(or_, (getattr(os, name, 0) for name in _FLAGS))
 
 Exposure = Literal["", "belongs to another user", "is open to other users"]
 

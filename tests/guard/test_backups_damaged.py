@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,6 +33,8 @@ from tests.guard.backing_up import (
     names_in,
     read_back,
 )
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 
 KEY = b"a key of thirty-two secret bytes"
 ROWS: list[dict[str, Any]] = [{"id": f"{n:024x}", "text": f"row {n}" * 20} for n in range(3000)]
@@ -77,10 +80,35 @@ async def test_a_changed_file_is_refused(
             raise AssertionError
 
 
-async def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
-    """A manifest without its data is damaged."""
-    backups, manifest, path = await _kept(tmp_path)
+def _another_name(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_suffix(".moved")))
+
+
+def _a_pipe(path: Path) -> None:
     path.unlink()
+    if sys.platform != "win32":
+        os.mkfifo(path)
+
+
+def _a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        Path.unlink,
+        _a_folder,
+        pytest.param(_another_name, marks=posix),
+        pytest.param(_a_pipe, marks=posix),
+    ],
+    ids=["gone", "a folder", "a link", "a pipe"],
+)
+async def test_what_is_no_file_is_refused(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
+    """A manifest without its data is damaged, and nobody waits for what will never be written."""
+    backups, manifest, path = await _kept(tmp_path)
+    spoil(path)
     with pytest.raises(BackupDamaged):
         async with backups.open(manifest):
             raise AssertionError
