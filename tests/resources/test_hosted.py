@@ -25,10 +25,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
 
 
 @asynccontextmanager
-async def watching(host: Served, key: str, mode: Mode) -> AsyncIterator[tuple[Client, Heard]]:
-    """A caller who watches the new events, and vanishes in the end."""
+async def watching(
+    host: Served, key: str, mode: Mode, *, polite: bool = True
+) -> AsyncIterator[tuple[Client, Heard]]:
+    """A caller who watches the new events, and in the end goes; where not polite without a word."""
     async with host.http(key) as http:
-        transport = streamable_http_client(f"{host.url}/mcp", http_client=http)
+        transport = streamable_http_client(
+            f"{host.url}/mcp", http_client=http, terminate_on_close=polite
+        )
         async with (
             connected(transport, mode) as (client, heard),
             subscribed(client, mode, heard, NEW) as told,
@@ -60,6 +64,22 @@ async def test_callers_share_no_poller_and_no_notification(
                         heard = await to_alice.next() == NEW
             assert to_bob.more() == []
         await until(lambda: not any(it.watched for it in watched))
+
+
+async def test_who_vanishes_without_a_word_is_forgotten_with_the_session(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """On 2025-11-25 a caller might come back, so the poller ends when the session was idle long."""
+    async with served(sandbox, tmp_path, auth="keys", poll_seconds=3600) as host:
+        tenants = host.hosting.tenants
+        # Seconds rather than minutes, and still longer than a busy machine is between two requests.
+        tenants._settings = tenants._settings.model_copy(update={"session_minutes": 0.05})
+        alice = host.keys.add("alice", "read")
+        async with watching(host, alice, "legacy", polite=False):
+            [tenant] = tenants.all
+            assert tenant.server.resources.watching.watched == [NEW]
+        assert tenant.server.resources.watching.watched == [NEW]
+        await until(lambda: not tenant.server.resources.watching.watched)
 
 
 async def test_who_cannot_be_told_cannot_watch(sandbox: Sandbox, serve: Serve) -> None:
