@@ -29,6 +29,7 @@ from losant_mcp.guard.origins import Origin, alive_origins, claim_origin
 
 KEY_BYTES = 32
 
+_SETTING = "LOSANT_MCP_STATE_DIR"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _JUNCTION = getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1)
 
@@ -98,7 +99,7 @@ def open_state_dir(base: Path | None, api_url: str) -> StateDir:
         _refuse_open_ancestors(base)
         state = StateDir(base / _folder_name(api_url))
         for folder in (base, state.path, state.backups, state.keys, state.origins):
-            _make_private(folder)
+            _make_private(folder, _SETTING)
     return state
 
 
@@ -108,10 +109,11 @@ def open_backup_dir(base: Path, api_url: str) -> Path:
     Raises ConfigurationError where somebody else could look into it.
     """
     folder = Path(os.path.abspath(base.expanduser())) / _folder_name(api_url)  # noqa: PTH100 -- resolve() follows links
-    with _explained(folder, "backup folder", "LOSANT_MCP_BACKUP_DIR"):
+    setting = "LOSANT_MCP_BACKUP_DIR"
+    with _explained(folder, "backup folder", setting):
         folder.parent.mkdir(parents=True, exist_ok=True)
         _refuse_open_ancestors(folder)
-        _make_private(folder)
+        _make_private(folder, setting)
     return folder
 
 
@@ -131,7 +133,7 @@ def _folder_name(api_url: str) -> str:
 # ---- private folders -----------------------------------------------------------------------
 
 
-def _make_private(folder: Path) -> None:
+def _make_private(folder: Path, setting: str) -> None:
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     info = folder.lstat()
@@ -139,7 +141,7 @@ def _make_private(folder: Path) -> None:
         _refuse(folder, "is a link", "Name the folder that it points to.")
     if not stat.S_ISDIR(info.st_mode):
         _refuse(folder, "is not a folder", "Move the file away or name another folder.")
-    _refuse_strangers(folder, info, "700")
+    _refuse_strangers(folder, info, "700", setting)
 
 
 def _refuse_open_ancestors(base: Path) -> None:
@@ -158,14 +160,14 @@ def _refuse_open_ancestors(base: Path) -> None:
             )
 
 
-def _refuse_strangers(path: Path, info: os.stat_result, mode: str) -> None:
+def _refuse_strangers(path: Path, info: os.stat_result, mode: str, setting: str) -> None:
     exposed = exposure(info)
     if exposed == "belongs to another user":
         _refuse(
             path,
             exposed,
-            "Run the server as that user, or name a folder of your own with "
-            "LOSANT_MCP_STATE_DIR; one that does not exist yet is made.",
+            f"Run the server as that user, or name a folder of your own with {setting}; one that "
+            "does not exist yet is made.",
         )
     if exposed:
         _refuse(path, exposed, f"Run: chmod {mode} {path}")
@@ -181,9 +183,7 @@ def _refuse(path: Path, what: str, hint: str) -> NoReturn:
 
 
 @contextlib.contextmanager
-def _explained(
-    path: Path, what: str = "state folder", setting: str = "LOSANT_MCP_STATE_DIR"
-) -> Iterator[None]:
+def _explained(path: Path, what: str = "state folder", setting: str = _SETTING) -> Iterator[None]:
     """Say in words what the operating system refused."""
     try:
         yield
@@ -207,7 +207,7 @@ def _read_key(path: Path) -> bytes:
     if _is_link(path.lstat()):
         _refuse(path, "is a link", "Put the key file itself there.")
     with os.fdopen(open_private(path, os.O_RDONLY), "rb") as file:
-        _refuse_strangers(path, os.fstat(file.fileno()), "600")
+        _refuse_strangers(path, os.fstat(file.fileno()), "600", _SETTING)
         content = file.read(KEY_BYTES + 1)
     if len(content) != KEY_BYTES:
         _refuse(

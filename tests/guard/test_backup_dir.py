@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -50,6 +51,18 @@ def test_a_folder_that_others_can_look_into_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as told:
         open_backup_dir(tmp_path, API_URL)
     assert told.value.hint == f"Run: chmod 700 {folder}"
+
+
+@posix
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root can give a folder away"
+)
+def test_a_folder_of_another_user_names_the_setting(tmp_path: Path) -> None:
+    """The one of the backups, not that of the state folder."""
+    os.chown(open_backup_dir(tmp_path, API_URL), 12345, 12345)
+    with pytest.raises(ConfigurationError, match="belongs to another user") as told:
+        open_backup_dir(tmp_path, API_URL)
+    assert "a folder of your own with LOSANT_MCP_BACKUP_DIR" in told.value.hint
 
 
 @posix
