@@ -12,8 +12,10 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import click
@@ -133,7 +135,17 @@ def _end_with_bug() -> NoReturn:
 
 
 def _secrets() -> list[str]:
-    names = ("LOSANT_API_TOKEN", "LOSANT_MCP_STATE_URL", "LOSANT_MCP_STATE_KEY")
-    found = [os.environ.get(name, "") for name in names]
-    found += [argument.rpartition("=")[2] for argument in sys.argv[1:]]
+    """What may be secret in the environment, on the command line, and in the file named there."""
+    # Loaded here: whatever command there was has loaded them, and `--version` need not.
+    from losant_mcp.cli.options import is_secret, read_env_file
+    from losant_mcp.config import Settings, variable
+
+    words = [word for argument in sys.argv[1:] for word in argument.split("=", 1)]
+    places: list[Mapping[str, str | None]] = [os.environ]
+    with suppress(LosantMcpError):
+        places += [
+            read_env_file(Path(path)) for flag, path in pairwise(words) if flag == "--env-file"
+        ]
+    names = [variable(name) for name in Settings.model_fields if is_secret(name)]
+    found = [*words, *(place.get(name) or "" for place in places for name in names)]
     return [secret for secret in found if len(secret) > 16]

@@ -12,12 +12,14 @@ import pytest
 from click.testing import CliRunner
 
 from losant_mcp.cli import COMMANDS, Commands, logs
-from losant_mcp.config import Settings
+from losant_mcp.cli.options import flag, is_secret
+from losant_mcp.config import Settings, variable
 from tests.cli.command import Run, as_process
 from tests.served import Sandbox
 
 TOKEN = "sentinel.c2VudGluZWw.of-the-secret"
 STATE = "redis://user:sentinel-of-the-state@example.com/0"
+SECRETS = [name for name in Settings.model_fields if is_secret(name)]
 PLACES = ["list_events", '{"perPage": 1}']
 
 COMMANDS_AND_ERRORS = [
@@ -86,15 +88,24 @@ def test_a_token_on_the_command_line_is_not_repeated(run: Run, sandbox: Sandbox)
     assert "sentinel" not in ended.stdout + ended.stderr
 
 
-def test_a_bug_does_not_print_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unforeseen exception that quotes the token is printed without it."""
-    monkeypatch.setenv("LOSANT_API_TOKEN", TOKEN)
+@pytest.mark.parametrize("place", ["environment", "flag", "file"])
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_bug_does_not_print_a_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, place: str
+) -> None:
+    """An unforeseen exception that quotes a secret is printed without it."""
+    file = tmp_path / "settings.env"
+    file.write_text(f"{variable(name)}={TOKEN}\n")
+    given = {"flag": f"{flag(name)}={TOKEN}", "file": f"--env-file={file}"}
+    monkeypatch.setattr("sys.argv", ["losant-mcp", *([given[place]] if place in given else [])])
+    if place == "environment":
+        monkeypatch.setenv(variable(name), TOKEN)
 
     class Broken(Commands):
         """The command line with a command that fails."""
 
         def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-            """A command that quotes the token."""
+            """A command that quotes the secret."""
 
             def fail() -> None:
                 raise RuntimeError(f"cannot use {TOKEN}")
