@@ -11,6 +11,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from pydantic import SecretStr
+
 from losant_mcp.config import Settings
 from losant_mcp.text import clean
 
@@ -24,7 +26,8 @@ QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "mcp", "asyncio", "uvicorn"
 def configure(settings: Settings, *, least: int = logging.DEBUG) -> None:
     """Send records of the settings' level, and of ``least``, to standard error, in their format."""
     handler = logging.StreamHandler(sys.stderr)
-    secrets = [s.get_secret_value() for s in (settings.api_token, settings.state_url) if s]
+    values = (getattr(settings, name) for name in Settings.model_fields)
+    secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     handler.setFormatter((_Json if settings.log_format == "json" else _Text)(secrets))
     level = max(least, logging.getLevelNamesMapping()[settings.log_level.upper()])
     logging.basicConfig(level=level, handlers=[handler], force=True)

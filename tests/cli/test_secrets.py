@@ -120,16 +120,18 @@ def test_a_bug_does_not_print_a_secret(
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_log_line_does_not_hold_the_token(capsys: pytest.CaptureFixture[str], form: str) -> None:
+def test_a_log_line_does_not_hold_a_secret(capsys: pytest.CaptureFixture[str], form: str) -> None:
     """Whoever logs a secret, or a terminal escape: it does not reach standard error."""
-    logs.configure(Settings.model_validate({"api_token": TOKEN, "log_format": form}))
-    try:
-        raise RuntimeError(f"inside {TOKEN}")
-    except RuntimeError:
-        logging.getLogger("losant_mcp.test").exception("with %s and \x1b[2J", TOKEN)
+    secrets = {name: f"{name}-{TOKEN}" for name in SECRETS} | {"state_url": STATE}
+    logs.configure(Settings.model_validate({**secrets, "log_format": form}))
+    for secret in secrets.values():
+        try:
+            raise RuntimeError(f"inside {secret}")
+        except RuntimeError:
+            logging.getLogger("losant_mcp.test").exception("with %s and \x1b[2J", secret)
     line = capsys.readouterr().err
     assert "[secret]" in line
-    assert TOKEN not in line
+    assert "sentinel" not in line
     assert "\x1b" not in line
     assert "\\u001b" not in line
 
