@@ -160,6 +160,13 @@ def out_of_time(endpoint: Endpoint, seconds: float, tries: int) -> LosantMcpErro
     return about(NoAnswer(message, hint="Ask for less, or try again later."), endpoint)
 
 
+def for_log(endpoint: Endpoint, error: LosantMcpError) -> str:
+    """What failed, without Losant's own words, which may repeat what it was asked."""
+    if isinstance(error, ApiError):
+        return f"{endpoint.id} failed: {type(error).__name__} ({error.status})"
+    return str(error)
+
+
 # ---- an error status -----------------------------------------------------------------------
 
 

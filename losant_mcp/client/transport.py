@@ -275,7 +275,8 @@ class Transport:
                     if isinstance(outcome, httpx.Response):
                         return outcome
                     state.again, state.error = outcome.again, outcome.error
-                    _log.info("attempt %d of %s", attempt.num, outcome.error)
+                    told = problems.for_log(endpoint, outcome.error)
+                    _log.info("attempt %d of %s", attempt.num, told)
                     raise outcome.error
         # The time is up: in a wait, the last error is known; in a request, nothing is.
         raise state.error or problems.out_of_time(endpoint, self._timeouts.total, state.tries)

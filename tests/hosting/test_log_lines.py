@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
 from losant_mcp.cli import logs
 from losant_mcp.config import Settings
 from losant_mcp.observer import Observer, ToolCall
+from tests.calling import Mode, refusal
+from tests.hosting.serving import served
+from tests.served import Sandbox
 
 CALL = ToolCall("list_rows", "ok", 0.0123, request="proxy-0001", principal="key-alice")
 
@@ -41,3 +45,16 @@ def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("losant_mcp").info("done")
     first, _ = capsys.readouterr().err.splitlines()
     assert json.loads(first)["request"] == "a[31mbc"
+
+
+async def test_no_line_repeats_an_argument(
+    sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: Mode
+) -> None:
+    """Nor does one that tells of a failure, though Losant itself repeats what it was asked."""
+    caplog.set_level(logging.DEBUG, "losant_mcp")
+    given = {"subject": "Ferry Point", "level": "info", "deviceId": "5f0c0de0000000000000beef"}
+    async with served(sandbox, tmp_path) as host, host.client(mode=mode) as client:
+        assert given["deviceId"] in await refusal(client, "create_event", **given)
+    assert "attempt 1 of events.post failed: BadRequest (400)" in caplog.messages
+    for value in (given["subject"], given["deviceId"]):
+        assert value not in caplog.text
