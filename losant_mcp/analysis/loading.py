@@ -45,6 +45,10 @@ async def no_progress(done: float, total: float | None, message: str) -> None:
     """Progress that nobody wants."""
 
 
+class TooMany(InvalidRequest):
+    """It has more rows than one load may have."""
+
+
 class TooLarge(InvalidRequest):
     """The child has no room for it."""
 
@@ -96,7 +100,7 @@ async def load(
 ) -> Loaded:
     """Load the source. ``before`` is a stamp taken just now.
 
-    Raises InvalidRequest where it has more than ``most`` rows, TooLarge where there is no room,
+    Raises TooMany where it has more than ``most`` rows, TooLarge where there is no room,
     and ChildGone.
     """
     started = monotonic()
@@ -145,7 +149,7 @@ def _difference(done: Any, before: Stamp, after: Stamp, *, same_columns: bool) -
     return ""
 
 
-def too_many(source: Source, count: int, most: int) -> InvalidRequest:
+def too_many(source: Source, count: int, most: int) -> TooMany:
     """The error for a collection that is larger than one load may be."""
     name = one_line(source.name, 60)
     times = "createdAt" if source.kind == "rows" else "creationDate"
@@ -155,7 +159,7 @@ def too_many(source: Source, count: int, most: int) -> InvalidRequest:
         advice = "a later start, an end, or a prefilter on level, state or deviceId"
         columns = []
     also = f", or by another column: {', '.join(columns[:6])}" if columns else ""
-    return InvalidRequest(
+    return TooMany(
         f"{name!r} has {count:,} rows here; one load may fetch {most:,} (LOSANT_MCP_MAX_ROWS).",
         hint=f"Narrow it at Losant: {advice}{also}.",
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from losant_mcp.analysis.child.quoting import identifier, literal
-from losant_mcp.analysis.loading import Progress, no_progress
+from losant_mcp.analysis.loading import Progress, TooLarge, TooMany, no_progress
 from losant_mcp.analysis.sources import Column, table_columns
 from losant_mcp.analysis.tokens import estimate
 from losant_mcp.analysis.workbench import Answer, Check, Workbench
@@ -91,16 +91,20 @@ async def profile(
     """
     columns = table_columns(table.columns)
     wanted = None if search is None else _searchable(search)
-    answer = await workbench.query(
-        client,
-        application_id,
-        statement(table.id, columns, wanted),
-        prefilter=None if query is None else {table.id: query},
-        progress=progress,
-        check=check,
-        rows=len(columns) + 1,
-        tables=[table],
-    )
+    try:
+        answer = await workbench.query(
+            client,
+            application_id,
+            statement(table.id, columns, wanted),
+            prefilter=None if query is None else {table.id: query},
+            progress=progress,
+            check=check,
+            rows=len(columns) + 1,
+            tables=[table],
+        )
+    except (TooMany, TooLarge) as error:
+        hint = 'Profile some of its rows: query {"createdAt": {"$gte": "-7d"}}.'
+        raise InvalidRequest(str(error), hint=hint) from None
     return _read(answer, table, columns, wanted)
 
 

@@ -47,6 +47,7 @@ async def test_a_table_too_large_is_refused_with_a_way_out(sandbox: Sandbox) -> 
     async with serving(sandbox, SPEC, max_rows=1000) as client:
         text = await refusal(client, "profile_data_table", dataTableId="shift_notes")
         assert "5,000" in text
+        assert text.endswith('Profile some of its rows: query {"createdAt": {"$gte": "-7d"}}.')
         some = {"category": "incident"}
         answer = await result(client, "profile_data_table", dataTableId="shift_notes", query=some)
         assert 0 < answer["rowCount"] < 1000

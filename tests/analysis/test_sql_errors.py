@@ -30,6 +30,9 @@ from tests.analysis.conftest import Lab
         ("SELECT count(*) FROM events JOIN sites ON siteCode = eventTags.site",
          ('Malformed JSON at byte 0 of input: unexpected character. Input: "ALD" when casting from'
          " source column siteCode. A value of a JSON column is text by ->>: eventTags->>'site'.")),
+        ("SELECT count(*) FROM events WHERE eventTags->'site' = 'MIL'",
+         ("No function matches the given name and argument types 'json_extract(JSON, BOOLEAN)'."
+         " An arrow needs parentheses around it: (data->>'reading')::DOUBLE > 5.")),
         ("SELECT now() - 7",
          ("No function matches the given name and argument types '-(TIMESTAMP WITH TIME ZONE,"
          " INTEGER_LITERAL)'. Add and subtract spans, now() - INTERVAL 7 DAY; date_diff('day',"

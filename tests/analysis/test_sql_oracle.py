@@ -172,21 +172,66 @@ async def test_a_statement_has_the_result_that_sqlite_gives(
                 assert all(map(same, one, other)), f"{sql}: {one} is not {other}"
 
 
+# An advanced query, and the condition that it stands for.
+Asked = tuple[dict[str, Any], str]
+ORDERS = st.sampled_from([("$gt", ">"), ("$gte", ">="), ("$lt", "<"), ("$lte", "<=")])
+MATCHES = st.sampled_from([("$startsWith", "{}*"), ("$endsWith", "*{}"), ("$contains", "*{}*")])
+WORDS = st.sampled_from(["x", "X", "pump", "7", "umpe"])
+
+
+def joined(operator: str, between: str, parts: list[Asked]) -> Asked:
+    """The queries under an operator of logic, and their conditions joined."""
+    conditions = between.join(f"({condition})" for _, condition in parts)
+    return {operator: [query for query, _ in parts]}, conditions
+
+
+ADVANCED = st.recursive(
+    st.one_of(
+        st.builds(lambda o, v: ({"n": {o[0]: v}}, f"coalesce(n {o[1]} {v}, FALSE)"),
+                  ORDERS, NUMBERS),
+        st.builds(lambda v: ({"a": v}, f"coalesce(a = {text(v)}, FALSE)"), TEXTS),
+        st.builds(lambda v: ({"a": {"$ne": v}}, f"coalesce(a <> {text(v)}, TRUE)"), TEXTS),
+        st.builds(lambda v: ({"a": {"$in": v}},
+                             f"coalesce(a IN ({', '.join(map(text, v))}), FALSE)"),
+                  st.lists(TEXTS, min_size=1, max_size=3)),
+        st.builds(lambda v: ({"n": {"$nin": v}}, f"coalesce(n NOT IN ({str(v)[1:-1]}), TRUE)"),
+                  st.lists(NUMBERS, min_size=1, max_size=3)),
+        st.builds(lambda m, v: ({"a": {m[0]: v}}, f"coalesce(a GLOB '{m[1].format(v)}', FALSE)"),
+                  MATCHES, WORDS),
+        st.builds(lambda m, v: ({"a": {m[0]: v, "$ci": True}},
+                                f"coalesce(lower(a) GLOB lower('{m[1].format(v)}'), FALSE)"),
+                  MATCHES, WORDS),
+        st.sampled_from([({"b": True}, "b IS TRUE"), ({"b": {"$ne": True}}, "b IS NOT TRUE"),
+                         ({"n": None}, "n IS NULL"), ({"a": {"$ne": None}}, "a IS NOT NULL")]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda them: joined("$and", " AND ", them)),
+        st.lists(inner, min_size=1, max_size=3).map(lambda them: joined("$or", " OR ", them)),
+        st.lists(inner, min_size=1, max_size=3)
+        .map(lambda them: joined("$nor", " OR ", them))
+        .map(lambda them: (them[0], f"NOT ({them[1]})")),
+    ),
+    max_leaves=5,
+)  # fmt: skip
+
+
 @settings(
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(rows=ROWS, at=NUMBERS)
-async def test_a_prefilter_is_the_same_as_a_condition(
-    both: Both, rows: list[tuple[Any, ...]], at: float
+@given(rows=ROWS, asked=st.lists(ADVANCED, min_size=3, max_size=6))
+async def test_an_advanced_query_selects_what_its_sql_selects(
+    both: Both, rows: list[tuple[Any, ...]], asked: list[Asked]
 ) -> None:
-    """What Losant leaves out by an advanced query is what WHERE would have left out."""
-    name = f"prefiltered {next(_names)}"
-    store_table(both.server.store, name, COLUMNS, rows)
-    sql = f"SELECT count(*), sum(n) FROM {quoted(name)}"
-    answer = await both.ask(sql, prefilter={name: {"n": {"$gte": at}}})
-    expected = await both.ask(f"{sql} WHERE n >= {at}")
-    assert answer.rows == expected.rows
-    assert answer.scanned == {name: expected.rows[0][0]}
+    """As a prefilter, and in SQLite as a condition, where a null is a value like any other."""
+    store, name = both.server.store, f"prefiltered {next(_names)}"
+    table = store_table(store, name, COLUMNS, rows)
+    sql = f"SELECT id FROM {quoted(name)}"
+    with sqlite_view(store, name, table, list(COLUMNS)):
+        for query, condition in asked:
+            expected = [row["id"] for row in store.rows(f"{sql} WHERE {condition} ORDER BY id")]
+            answer = await both.ask(sql, prefilter={name: query})
+            assert [row[0] for row in answer.rows] == expected, (query, condition)
+            assert answer.scanned == {name: len(expected)}
 
 
 async def test_events_and_devices_are_what_the_database_holds(

@@ -34,6 +34,10 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     (r"Deprecated lambda arrow", "Write lambdas as lambda x: x + 1."),
     (r"Malformed JSON", "A value of a JSON column is text by ->>: eventTags->>'site'."),
     (
+        r"json_extract\w*\(JSON, BOOLEAN|[\"'][-+*/]\(STRING_LITERAL, ",
+        "An arrow needs parentheses around it: (data->>'reading')::DOUBLE > 5.",
+    ),
+    (
         r"[\"'][-+]\(.*(TIMESTAMP|DATE)",
         "Add and subtract spans, now() - INTERVAL 7 DAY; date_diff('day', a, b) counts.",
     ),
