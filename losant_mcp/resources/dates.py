@@ -21,9 +21,7 @@ from losant_mcp.errors import LosantMcpError, describe
 log = logging.getLogger(__name__)
 
 MOST_DATED = 25
-"""Tables, each of which takes a request. Of more none is dated: a client that sorts by date must
-not take those without one for old.
-"""
+"""Tables, each of which takes a request; of more none is dated."""
 
 AT_ONCE = 5
 SECONDS = 2.0
@@ -40,7 +38,8 @@ async def dates(
 ) -> dict[str, str]:
     """The dates of the tables by id, and on demand that of ``events``, in ISO 8601.
 
-    Those are missing that Losant does not tell in time. Where it refuses one, no more are asked.
+    All tables are dated or none, as a client that sorts by date would take those without one for
+    old: none where Losant refuses one, after which no more are asked, or is not done in time.
     """
     found: dict[str, str] = {}
     limiter = anyio.CapacityLimiter(AT_ONCE)
@@ -54,8 +53,9 @@ async def dates(
             try:
                 stamp = await source.stamp(client)
             except LosantMcpError as error:
-                refused = True
-                log.info("what is listed has no dates: %s", describe(error))
+                # A token may be for tables alone.
+                refused = refused or source.kind == "rows"
+                log.info("not everything that is listed has a date: %s", describe(error))
                 return
         if changed := max(stamp.newest or 0, defined or 0):
             found[key] = iso(changed)
@@ -68,4 +68,6 @@ async def dates(
             for table in tables if len(tables) <= MOST_DATED else ():
                 rows = source_of(table, application_id, window=Window(0), query=None)
                 tasks.start_soon(ask, table.id, rows, newest_definition([table]))
+    if any(table.id not in found for table in tables):
+        return {key: date for key, date in found.items() if key == "events"}
     return found

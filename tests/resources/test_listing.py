@@ -183,9 +183,9 @@ async def test_of_many_tables_none_is_dated(
 
 
 @pytest.mark.parametrize("mode", ["auto"])
-@pytest.mark.parametrize("status", [403, 429, 500])
-async def test_a_date_that_losant_refuses_is_left_out(
-    sandbox: Sandbox, connect: Connect, status: int
+@pytest.mark.parametrize(("status", "times"), [(403, 1000), (403, 1), (429, 1000), (500, 1000)])
+async def test_where_losant_refuses_a_date_no_table_has_one(
+    sandbox: Sandbox, connect: Connect, status: int, times: int
 ) -> None:
     """The list is whole, and Losant is not asked for every table once it has refused one."""
     for number in range(dates.MOST_DATED - len(TABLES)):
@@ -196,13 +196,25 @@ async def test_a_date_that_losant_refuses_is_left_out(
     whole = await modified(await connect())
     assert {name for name, date in whole.items() if not date} == set(guides.names())
     before = len(asked(sandbox))
-    sandbox.set_faults({"kind": "status", "status": status, "endpoint": "dataTableRows.get"})
+    sandbox.set_faults(
+        {"kind": "status", "status": status, "endpoint": "dataTableRows.get", "times": times}
+    )
     dated = await modified(await connect())
     assert list(dated) == list(whole)
     assert {name for name, date in dated.items() if date} == {
         *("new-events", "events-digest", "data-tables"),
     }
     assert asked(sandbox)[before:].count("dataTableRows.get") < dates.MOST_DATED
+
+
+@pytest.mark.parametrize("mode", ["auto"])
+async def test_who_may_not_read_events_is_told_the_dates_of_tables(
+    sandbox: Sandbox, connect: Connect
+) -> None:
+    """A token may be for tables alone."""
+    sandbox.set_faults({"kind": "status", "status": 403, "endpoint": "events.get"})
+    dated = await modified(await connect())
+    assert {name for name, date in dated.items() if date} == {"data-tables", *TABLES}
 
 
 @pytest.mark.parametrize("mode", ["auto"])
