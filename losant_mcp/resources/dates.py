@@ -53,8 +53,8 @@ async def dates(
             try:
                 stamp = await source.stamp(client)
             except LosantMcpError as error:
-                # A token may be for tables alone.
-                refused = refused or source.kind == "rows"
+                if source.kind == "rows":  # a token may be for tables alone
+                    refused = True
                 log.info("not everything that is listed has a date: %s", describe(error))
                 return
         if changed := max(stamp.newest or 0, defined or 0):

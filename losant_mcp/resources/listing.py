@@ -61,8 +61,7 @@ class Listing:
         known = await self._known() if self._bound else Known()
         for spec in self._specs():
             if not spec.template(bound=self._bound).variables:
-                [toolset] = spec.toolsets
-                changed = known.changed.get(toolset)
+                changed = next((known.changed.get(toolset) for toolset in spec.toolsets), None)
                 found.append(self._entry(spec, spec.name, spec.title, spec.description, changed))
             elif spec is RESOURCES["guide"]:
                 found += self._guides(spec)
