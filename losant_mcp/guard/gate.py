@@ -33,6 +33,7 @@ from losant_mcp.guard.plans import (
     Plan,
     PlannedSet,
     Target,
+    Way,
     digest,
 )
 from losant_mcp.guard.run_restore import restore_draft
@@ -180,18 +181,21 @@ class Gate:
     async def _ask(self, request: Request, plan: Plan) -> Outcome | InputRequiredResult:
         if plan.status == "approved":
             return await self._carrier.approved(request, plan)
-        by_form = asks_by_form(self._settings) and request.client.can_be_asked
         if self._settings.confirm == "preview":
             return outcomes.approval_required(plan, outcomes.PREVIEW)
+        by_form = asks_by_form(self._settings) and request.client.can_be_asked
+        way: Way = "form" if by_form else "page"
+        nonce = ""
+        if by_form or plan.way != way:
+            try:
+                nonce = await self.store.begin_question(plan.id, way)
+            except NotOpen as error:  # a call or a person was faster
+                return outcomes.of_plan(error.plan)
+            await self.ledger.note_plan("asked", plan, request.client.name, way=way)
         if not by_form:
-            if plan.way != "page":
-                await self.store.begin_question(plan.id, "page")
-                await self.ledger.note_plan("asked", plan, request.client.name, way="page")
             assert self._ask_elsewhere is not None, "or there was no plan"
             advice = await self._ask_elsewhere(plan, request.client.name)
             return outcomes.approval_required(plan, f"{advice} {outcomes.THEN}")
-        nonce = await self.store.begin_question(plan.id, "form")
-        await self.ledger.note_plan("asked", plan, request.client.name, way="form")
         if request.client.modern:
             return request.client.ask_later(plan, nonce)
         return await self._ask_now(request, plan, nonce)

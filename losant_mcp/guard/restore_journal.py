@@ -148,24 +148,24 @@ class Journal:
 
     def _take(self, line: Mapping[str, Any]) -> None:
         match line:
-            case {"begun": ids, "to": place, "at": at}:
+            case {"begun": list(ids), "to": str(place), "at": int(at)}:
                 begun = self.at(place).begun
                 for old in ids:
                     # The earlier time stays: what was sent then may have arrived, too.
                     begun.setdefault(old, at)
-            case {"restored": pairs, "to": place}:
+            case {"restored": dict(pairs), "to": str(place)}:
                 found = self.at(place)
                 found.restored.update(pairs)
                 for old in pairs:
                     found.begun.pop(old, None)
-            case {"refused": ids, "to": place}:
+            case {"refused": list(ids), "to": str(place)}:
                 for old in ids:
                     self.at(place).begun.pop(old, None)
-            case {"creating": name, "at": at}:
+            case {"creating": str(name), "at": int(at)}:
                 self.creating, self.created = Creation(name, at), None
-            case {"created": table_id}:
+            case {"created": str(table_id)}:
                 self.created = table_id
-            case {"added": table_id}:
+            case {"added": str(table_id)}:
                 self.added_columns.add(table_id)
             case _:
                 raise ValueError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -346,9 +347,12 @@ async def test_a_damaged_backup_writes_nothing(case: Case, tmp_path: Path) -> No
     """A flipped bit, or a damaged journal, stops a restore before the first write."""
     await _truncated(case, "sites")
     journal = tmp_path / f"{case.manifest.id}.journal"
-    journal.write_text('{"backup": "another"}\n')
-    with writing_nothing(case), pytest.raises(BackupDamaged):
-        await case.restore()
+    head = json.dumps({"backup": case.manifest.id, "sha256": case.manifest.sha256})
+    odd = ['{"begun": ["x"], "to": "t", "at": "soon"}', '{"restored": [["a", "b"]], "to": "t"}']
+    for lines in (['{"backup": "another"}'], *([head, line] for line in (*odd, "{}", "[]"))):
+        journal.write_text("".join(f"{line}\n" for line in lines))
+        with writing_nothing(case), pytest.raises(BackupDamaged):
+            await case.restore()
     journal.unlink()
     path = tmp_path / f"{case.manifest.id}.jsonl.gz"
     data = bytearray(path.read_bytes())
