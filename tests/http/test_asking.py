@@ -144,7 +144,7 @@ async def test_the_page_ends_with_its_server_though_requests_hang(
         # One that is answered comes after those above, so that the server has seen them.
         assert (await person.get(f"/approvals/{plan.id}")).status_code == 200
         started = time.monotonic()
-    assert time.monotonic() - started < 2  # a second, and one for a busy machine
+    assert time.monotonic() - started < 20  # a second; the requests would stay for over a minute
     with pytest.raises(OSError):
         await anyio.connect_tcp(name, int(port))
     for stream in hanging:
@@ -172,7 +172,7 @@ def test_the_browser_gets_the_file_and_nothing_of_ours(
     )
     monkeypatch.setenv("BROWSER", f"{sys.executable} {script} %s")
     monkeypatch.setenv("LOSANT_API_TOKEN", "secret")
-    browser = Browser()
+    browser = Browser(patience=30)
     assert browser.is_there()
     assert browser.open(page)
     assert noted.read_text(encoding="utf-8") == f"{page.as_uri()}||False"
@@ -185,7 +185,7 @@ def test_a_browser_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    assert not Browser().open(tmp_path / "page.html")
+    assert not Browser(patience=30).open(tmp_path / "page.html")
 
 
 def test_a_browser_in_the_foreground_is_not_waited_for(
@@ -216,7 +216,7 @@ def test_a_module_in_the_working_folder_is_not_imported(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("BROWSER", f"{sys.executable} -c pass")
-    Browser().open(tmp_path / "page.html")
+    Browser(patience=30).open(tmp_path / "page.html")
     assert not caught.exists()
 
 
