@@ -79,10 +79,9 @@ class _Whole:
         table = await same_table(self._run)
         backup_id = await self._run.keep(kind, self._rows(only), table=table)
         self.count = len(self._items)
-        planned = self._run.plan.planned
         newest = max((changed for _, changed in self._items if changed), default=None)
         if not self._as_planned(self.count, newest):
-            raise Drifted(self._difference(self.count, newest), self._agreed(planned))
+            raise self._drifted(self.count)
         return backup_id
 
     async def _rows(self, only: str | None) -> Chunks:
@@ -107,8 +106,7 @@ class _Whole:
         # Last, so that as little time as possible lies between it and the deletion.
         count, newest, _ = await read_extent(self._run.client, **self._run.table)
         if not self._as_planned(count, newest):
-            planned = self._run.plan.planned
-            raise Drifted(self._difference(count, newest), self._agreed(planned))
+            raise self._drifted(count)
 
     def _as_planned(self, count: int, newest: str | None) -> bool:
         planned = self._run.plan.planned
@@ -116,14 +114,16 @@ class _Whole:
         rows = planned.count if planned.newest is not None else 0
         return count == rows and newest == planned.newest
 
-    def _difference(self, count: int, newest: str | None) -> str:
+    def _drifted(self, count: int) -> Drifted:
+        """The table has so many rows now, or they are others."""
         planned = self._run.plan.planned
-        if count != planned.count:
-            return f"the table had {planned.count:,} rows and now has {count:,}"
-        return "rows of the table were changed"
+        if count == planned.count:
+            return Drifted("rows of the table were changed")
+        words = f"the table had {planned.count:,} rows and now has {count:,}"
+        return Drifted(words, self._agreed(planned) if count > planned.count else None)
 
     def _agreed(self, planned: PlannedSet) -> PlannedSet | None:
-        """The rows that were agreed to, where rows were only added since."""
+        """The rows that were agreed to, where they are all as they were."""
         if self._run.plan.operation.action != "truncate_rows" or planned.newest is None:
             return None
         old = tuple(item for item in self._items if item[1] and item[1] <= planned.newest)
