@@ -37,6 +37,20 @@ class _Flight:
 
 
 @dataclass
+class _Whole:
+    """The progress of loads at the same time as that of one."""
+
+    progress: Progress
+    loads: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    async def tell(self, key: str, done: float, total: float | None, message: str) -> None:
+        """How far one of them has come, as part of all that have begun."""
+        self.loads[key] = done, total or done
+        done, total = (sum(them) for them in zip(*self.loads.values(), strict=True))
+        await self.progress(done, total, message)
+
+
+@dataclass
 class Desk:
     """``ceiling`` is how many bytes idle tables may take; ``users`` are the calls at work."""
 
@@ -56,9 +70,11 @@ class Desk:
     ) -> AsyncIterator[dict[str, Loaded]]:
         """The sources as tables, by key, true at a moment after this was called, for the block."""
         held: list[Loaded] = []
+        whole = _Whole(progress)
         try:
-            one = partial(self._hold, client, most, progress, held)
-            found = await together([partial(one, source) for source in sources.values()])
+            one = partial(self._hold, client, most, held)
+            calls = [partial(one, partial(whole.tell, key), it) for key, it in sources.items()]
+            found = await together(calls)
             yield dict(zip(sources, found, strict=True))
         finally:
             for table in held:
@@ -82,8 +98,8 @@ class Desk:
         self,
         client: LosantClient,
         most: int,
-        progress: Progress,
         held: list[Loaded],
+        progress: Progress,
         source: Source,
     ) -> Loaded:
         while True:

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from mcp.server.mcpserver import Context
 
-from losant_mcp.analysis.loading import Progress
 from losant_mcp.analysis.workbench import Workbench
 from losant_mcp.api.query import DEVICES, EVENTS, JOB_LOGS, ROWS, Subject, parse_query
 from losant_mcp.api.times import iso, to_ms
@@ -81,12 +80,17 @@ class Call:
     """What relative times and names were taken for; told in the result."""
 
     def __post_init__(self) -> None:
+        self.furthest = -1.0
         self.asked = {k: v for k, v in self.arguments.items() if k != "approvalId"}
 
-    @property
-    def progress(self) -> Progress:
-        """Tells the client how far the call has come, where it wants to know."""
-        return self.context.report_progress
+    async def progress(self, done: float, total: float | None, message: str) -> None:
+        """Tell the client how far the call has come, where it wants to know.
+
+        Only what is further is told, as the protocol demands: a load that is begun again is not.
+        """
+        if done > self.furthest:
+            self.furthest = done
+            await self.context.report_progress(done, total, message)
 
     @property
     def client(self) -> LosantClient:

@@ -47,6 +47,20 @@ async def test_an_answer_says_what_it_read(client: Client) -> None:
     }
 
 
+async def test_progress_only_grows(client: Client) -> None:
+    """Tables that are loaded at once are told as one load, which ends with all their rows."""
+    told: list[tuple[float, float | None]] = []
+
+    async def tell(progress: float, total: float | None, message: str | None) -> None:
+        told.append((progress, total))
+
+    sql = "SELECT count(*) FROM events, maintenance_log, shift_notes LIMIT 1"
+    await client.call_tool("query_sql", {"sql": f"SELECT ({sql})"}, progress_callback=tell)
+    done = [each for each, _ in told]
+    assert done == sorted(set(done))
+    assert told[-1] == (8_500, 8_500)
+
+
 async def test_the_window_of_events_is_told(sandbox: Sandbox) -> None:
     """The default is the last 30 days by the server's clock; times may be relative."""
     now = datetime.now(UTC).replace(microsecond=0)
