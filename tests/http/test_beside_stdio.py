@@ -59,7 +59,7 @@ async def test_a_table_is_emptied_after_a_persons_yes_in_the_browser(
         assert (await _call(client, "truncate_rows", approval))["status"] == "approval_required"
         assert _count(sandbox, table_id) == before
 
-        file = Path(await _noted(note))
+        file = Path(await _noted(anyio.Path(note)))
         person = Person(http, urlsplit(await address_of(file)).netloc)
         page = await person.enter(file)
         assert f"<bdi>{name}</bdi>" in page.text
@@ -78,12 +78,12 @@ async def test_a_table_is_emptied_after_a_persons_yes_in_the_browser(
         assert again == done
 
 
-async def _noted(note: Path) -> str:
+async def _noted(note: anyio.Path) -> str:
     """What the browser wrote; the server does not wait for one that takes long to start."""
     with anyio.fail_after(30):
-        while not note.exists():  # noqa: ASYNC110 - another process writes it
+        while not await note.exists():  # noqa: ASYNC110 - another process writes it
             await anyio.sleep(0.05)
-    return await anyio.Path(note).read_text(encoding="utf-8")
+    return await note.read_text(encoding="utf-8")
 
 
 async def _call(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
