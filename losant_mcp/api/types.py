@@ -24,8 +24,10 @@ T = TypeVar("T")
 
 OBJECT_ID = r"^[A-Fa-f0-9]{24}$"
 KEY = r"^[0-9a-zA-Z_-]{1,255}$"
-EMAIL = r"^[^@\s]+@[^@\s]+$"
-HTTP_URL = r"^https?://[^\s]+$"
+# What `\s` is, Python, Rust and JavaScript see differently: here it is what any of them means.
+_BLANK = r"\s\x00-\x20\x85\ufeff"
+EMAIL = rf"^[^@{_BLANK}]+@[^@{_BLANK}]+$"
+HTTP_URL = rf"^https?://[^{_BLANK}]+$"
 
 ObjectId = Annotated[str, StringConstraints(pattern=OBJECT_ID)]
 """24 hexadecimal characters."""

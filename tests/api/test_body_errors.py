@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from losant_mcp.api.data import TimeSeriesQuery
 from losant_mcp.api.events import EventPatch, EventPost, EventsExport
 from losant_mcp.api.query import AdvancedEventQuery, AdvancedQuery
 from losant_mcp.api.tables import DataTablePost, RowInsert
+from losant_mcp.api.types import EMAIL, HTTP_URL
 from losant_mcp.errors import InvalidQuery, InvalidRequest
 
 NEW = {"level": "info", "subject": "s"}
@@ -135,6 +137,20 @@ def test_an_error_names_places_and_rules(
 ) -> None:
     """At most five places are named as a person would write them, with what is allowed there."""
     assert _told(model, body) == (told, hint)
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [" ", "\t", "\n", "\x00", "\x1c", "\x85", "\xa0", "\u2003", "\u2028", "\ufeff"],
+    ids=lambda blank: f"{ord(blank):04x}",
+)
+def test_a_blank_is_one_in_every_language(blank: str) -> None:
+    """An address with a blank is none, whatever the engine that reads the pattern takes for one."""
+    body = {"email": f"{blank}@example.com", "callbackUrl": f"https://example.com/{blank}x"}
+    told = "email must be an e-mail address; callbackUrl must be an http or https URL"
+    assert _told(EventsExport, body) == (told, "")
+    assert not re.search(EMAIL, body["email"])
+    assert not re.search(HTTP_URL, body["callbackUrl"])
 
 
 @pytest.mark.parametrize(
