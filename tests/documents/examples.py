@@ -16,20 +16,16 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
-import httpx
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
-from pydantic import SecretStr
 
-from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
-from losant_mcp.guard.door import GuardDoor
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
-from losant_mcp.server import build_server, policy_of
 from losant_mcp.tools.listing import listed
+from tests.assembling import assembled, settings_for
 from tests.tools.plausible import PUMP, arguments, ids_in
 
 NOW = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
@@ -137,15 +133,7 @@ async def _example(name: str, sandbox: SandboxServer) -> Example:
 
 @asynccontextmanager
 async def _client(sandbox: SandboxServer, folder: Path, example: Example) -> AsyncIterator[Client]:
-    token = SecretStr(sandbox.tokens["full"])
-    settings = Settings(
-        api_token=token,
-        api_url=sandbox.url,
-        application_id=sandbox.application_id,
-        state_dir=folder,
-        time_zone="UTC",
-        confirm_above=5,
-    )
+    settings = settings_for(sandbox, state_dir=folder, time_zone="UTC", confirm_above=5)
 
     async def agree(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         assert isinstance(params, ElicitRequestFormParams)
@@ -156,20 +144,8 @@ async def _client(sandbox: SandboxServer, folder: Path, example: Example) -> Asy
         return ElicitResult(action="accept", content={name: value})
 
     async with AsyncExitStack() as stack:
-        losant = await stack.enter_async_context(
-            LosantClient(
-                token,
-                base_url=sandbox.url,
-                policy=policy_of(settings),
-                # There is no TLS here, and loading certificates takes a while.
-                transport=httpx.AsyncHTTPTransport(verify=False),
-            )
-        )
-        door = GuardDoor(settings, losant, clock=NOW.timestamp)
-        stack.push_async_callback(door.aclose)
-        server = build_server(settings, losant, guard=door, now=lambda: NOW)
-        stack.push_async_callback(server.workbench.aclose)
-        yield await stack.enter_async_context(Client(server, elicitation_callback=agree))
+        parts = await assembled(settings, stack, clock=NOW.timestamp, now=lambda: NOW)
+        yield await stack.enter_async_context(Client(parts.server, elicitation_callback=agree))
 
 
 def run() -> list[Example]:
