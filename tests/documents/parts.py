@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -147,54 +145,13 @@ def settings() -> str:
         "| variable | flag | default | meaning |",
         "|---|---|---|---|",
     ]
-    unused = without_effect()
     for name, field in Settings.model_fields.items():
         marks = "\\*" if is_protected(name) else ""
-        later = " Has no effect yet." if name in unused else ""
         default = default_text(field)
         shown = f"`{default}`" if default else ""
-        meaning = f"{field.description}{later}".replace("|", "\\|")
+        meaning = str(field.description).replace("|", "\\|")
         lines.append(f"| `{variable(name)}`{marks} | `{flag(name)}` | {shown} | {meaning} |")
     return "\n".join([*lines, ""])
-
-
-@cache
-def without_effect() -> set[str]:
-    """The settings that no module of a running server reads.
-
-    So the README does not claim more than is there: a module that nothing imports does nothing.
-    """
-    sources = [path.read_text(encoding="utf-8") for path in _reached("losant_mcp.cli.serve")]
-    return {
-        name
-        for name in Settings.model_fields
-        if not any(re.search(rf"settings\.{name}\b", source) for source in sources)
-    }
-
-
-def _reached(start: str) -> set[Path]:
-    """The files of all our modules that a module imports, directly or not, early or late."""
-    found: dict[str, Path] = {}
-    left = [start]
-    while left:
-        name = left.pop()
-        path = _file(name)
-        if path is None or name in found:
-            continue
-        found[name] = path
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                left += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                left += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return set(found.values())
-
-
-def _file(module: str) -> Path | None:
-    place = ROOT.joinpath(*module.split("."))
-    candidates = (place.with_suffix(".py"), place / "__init__.py")
-    ours = module.startswith("losant_mcp.")
-    return next((path for path in candidates if ours and path.is_file()), None)
 
 
 def commands() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -19,7 +20,7 @@ from losant_mcp.prompts.files import read_files
 from losant_mcp.server import INSTRUCTIONS
 from losant_mcp.tools.listing import listed
 from tests.documents.blocks import PAGES
-from tests.documents.parts import FILES, PARTS, README, ROOT, parts_of, updated, without_effect
+from tests.documents.parts import FILES, PARTS, README, ROOT, parts_of, updated
 
 TEXT = README.read_text(encoding="utf-8")
 DOCS = {path.name: path.read_text(encoding="utf-8") for path in FILES if path != README}
@@ -88,11 +89,40 @@ def test_a_variable_that_the_text_names_exists() -> None:
     assert named <= set(VARIABLES)
 
 
-def test_a_setting_that_nothing_reads_is_found() -> None:
-    """The check itself sees what is read and what is not."""
-    unused = without_effect()
-    assert unused < set(Settings.model_fields)
-    assert not {"api_token", "access", "toolsets", "result_tokens"} & unused
+def test_every_setting_is_read_by_a_running_server() -> None:
+    """None is documented that has no effect: a module that nothing imports does nothing."""
+    sources = [path.read_text(encoding="utf-8") for path in _reached("losant_mcp.cli.serve")]
+    idle = {
+        name
+        for name in [*Settings.model_fields, "nonsense"]
+        if not any(re.search(rf"settings\.{name}\b", source) for source in sources)
+    }
+    assert idle == {"nonsense"}
+
+
+def _reached(start: str) -> set[Path]:
+    """The files of all our modules that a module imports, directly or not, early or late."""
+    found: dict[str, Path] = {}
+    left = [start]
+    while left:
+        name = left.pop()
+        path = _file(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                left += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                left += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return set(found.values())
+
+
+def _file(module: str) -> Path | None:
+    place = ROOT.joinpath(*module.split("."))
+    candidates = (place.with_suffix(".py"), place / "__init__.py")
+    ours = module.startswith("losant_mcp.")
+    return next((path for path in candidates if ours and path.is_file()), None)
 
 
 def test_the_first_command_is_on_the_first_screen() -> None:
