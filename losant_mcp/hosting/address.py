@@ -79,17 +79,25 @@ def names_of(address: Address, hosts: Iterable[str], origins: Iterable[str]) -> 
             )
         known.add(found)
     own = {f"http://{_bracketed(name)}:{address.port}" for name in LOOPBACK_NAMES}
-    return Names(frozenset(known), frozenset({*own, *map(_origin, origins)}))
+    return Names(frozenset(known), frozenset({*own, *map(allowed_origin, origins)}))
 
 
-def _origin(text: str) -> str:
+def origin_of(url: str) -> str:
+    """The address as a browser names it as an origin: lower case, without a usual port."""
+    parts = urlsplit(url.rstrip("/").lower())
+    usual = {"https": ":443", "http": ":80"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
+
+
+def allowed_origin(text: str) -> str:
+    """The origin that a setting names, as a browser names it. Raises ConfigurationError."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
         raise ConfigurationError(
             f"LOSANT_MCP_ALLOWED_ORIGINS: {text[:80]!r} is no origin.",
             hint="Write it like https://app.example.com, without a slash at the end.",
         )
-    return text.lower()
+    return origin_of(text)
 
 
 def _host(text: str) -> tuple[str, int | None] | None:

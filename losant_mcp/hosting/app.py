@@ -26,9 +26,9 @@ from losant_mcp.guard.assembly import MakePage
 from losant_mcp.guard.ledger import Ledger
 from losant_mcp.guard.state_dir import StateDir
 from losant_mcp.guard.store import GuardError, StateStore
-from losant_mcp.hosting.address import Address, names_of
+from losant_mcp.hosting.address import Address, allowed_origin, names_of, origin_of
 from losant_mcp.hosting.approvals import LIST
-from losant_mcp.hosting.approvals_desk import ApprovalDesk, check_approvals, origin_of
+from losant_mcp.hosting.approvals_desk import ApprovalDesk, check_approvals
 from losant_mcp.hosting.callers import Anybody, Caller, Callers, KeyHolders, TokenHolders
 from losant_mcp.hosting.door import METHODS, Door
 from losant_mcp.hosting.health import Health
@@ -177,7 +177,7 @@ class Hosting:
     def _routes(self, origins: tuple[str, ...]) -> Starlette:
         cors = Middleware(
             CORSMiddleware,
-            allow_origins=origins,
+            allow_origins=[*map(allowed_origin, origins)],
             allow_methods=METHODS,
             allow_headers=["Authorization", "Content-Type", "Last-Event-ID", *_MCP_HEADERS],
             expose_headers=["Mcp-Session-Id", "WWW-Authenticate", "Retry-After", "X-Request-Id"],

@@ -25,7 +25,7 @@ from losant_mcp.guard.plans import Binding, Plan
 from losant_mcp.guard.shared_state import store_of
 from losant_mcp.guard.state_dir import StateDir, open_state_dir
 from losant_mcp.guard.store import Limits, StateStore
-from losant_mcp.hosting.address import Address
+from losant_mcp.hosting.address import Address, origin_of
 from losant_mcp.hosting.approvals import LIST, HostedApprovals
 from losant_mcp.hosting.approver_logins import Logins
 from losant_mcp.hosting.approvers import ApproverFile
@@ -67,13 +67,6 @@ def check_approvals(settings: Settings) -> None:
             "--four-eyes needs to know who asks, and with --auth none nobody is known.",
             hint="Choose --auth keys or --auth losant.",
         )
-
-
-def origin_of(url: str) -> str:
-    """The public URL as a browser names it as an origin: lower case, without a usual port."""
-    parts = urlsplit(url.rstrip("/").lower())
-    usual = {"https": ":443", "http": ":80"}[parts.scheme]
-    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
 
 
 class ApprovalDesk:

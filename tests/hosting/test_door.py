@@ -60,11 +60,16 @@ async def test_a_page_of_another_origin_is_refused(
         assert await server.is_alive()
 
 
-async def test_names_and_origins_that_are_set_are_allowed(sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "written", ["https://app.example.com", "https://App.example.com:443"], ids=["plain", "long"]
+)
+async def test_names_and_origins_that_are_set_are_allowed(
+    sandbox: Sandbox, tmp_path: Path, written: str
+) -> None:
     """A host at any port unless one is named; a page with the headers that it needs."""
     page = "https://app.example.com"
     async with served(
-        sandbox, tmp_path, allowed_hosts=("mcp.example.com",), allowed_origins=(page,)
+        sandbox, tmp_path, allowed_hosts=("mcp.example.com",), allowed_origins=(written,)
     ) as server:
         for host in ("mcp.example.com", "MCP.example.com:8443"):
             assert (await server.listing(headers={"host": host})).status_code == 200
