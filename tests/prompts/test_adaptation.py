@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, get_args
 
 import pytest
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from losant_mcp.analysis.sources import DEVICE_COLUMNS, RESERVED
 from losant_mcp.api.endpoint import Effect
@@ -125,6 +126,29 @@ def test_a_word_in_code_is_one_of_ours_or_of_losants(unasked: LosantClient) -> N
     for name, text in _rendered(unasked, {}):
         words = set(re.findall(r"`([A-Za-z_]+)(?:: [^`]*)?`", text)) - {"ILIKE", "TRY_CAST"}
         assert words <= known, name
+
+
+def test_a_value_that_a_prompt_gives_is_one_that_the_argument_takes(unasked: LosantClient) -> None:
+    """Where it stands behind the argument's name, some tool with this argument takes it so."""
+    given = set()
+    for toolsets in (TOOLSETS, ("events",), ("tables",)):
+        for _, text in _rendered(unasked, {"toolsets": toolsets}):
+            given |= set(re.findall(r"`(\w+): ([^`…]+)`", text))
+    checked = set()
+    for name, value in given:
+        models = [spec.model for spec in TOOLS.values() if name in spec.model.model_fields]
+        if models:  # else it is what a result says
+            assert any(_takes(model, name, json.loads(value)) for model in models), value
+            checked.add(name)
+    assert checked >= {"state", "fromState", "sortDirection", "aggregation", "limit", "groupBy"}
+
+
+def _takes(model: type[BaseModel], name: str, value: Any) -> bool:
+    try:
+        model.__pydantic_validator__.validate_assignment(model.model_construct(), name, value)
+    except ValidationError:
+        return False
+    return True
 
 
 async def test_a_prompt_that_is_not_listed_cannot_be_had(connect: Connect) -> None:
