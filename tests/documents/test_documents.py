@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
 import subprocess
 import sys
-import warnings
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +16,7 @@ from losant_mcp.config import VARIABLES, Access, Settings
 from losant_mcp.prompts.files import read_files
 from losant_mcp.server import INSTRUCTIONS
 from losant_mcp.tools.listing import listed
+from tests.analysis.counting import tokens
 from tests.documents.blocks import PAGES
 from tests.documents.parts import FILES, PARTS, README, ROOT, parts_of, updated
 
@@ -130,15 +128,6 @@ def test_the_first_command_is_on_the_first_screen() -> None:
     assert "make demo" in "\n".join(TEXT.splitlines()[:25])
 
 
-def _o200k() -> Any:  # published without types
-    with warnings.catch_warnings():
-        # The package reads its data by a function that Python is about to drop.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from bpe_openai import get_encoding
-
-        return get_encoding("o200k_base")
-
-
 @pytest.mark.parametrize(
     ("access", "claim"),
     [
@@ -159,11 +148,6 @@ def test_the_stated_cost_of_the_tools_holds(access: Access, claim: str) -> None:
         }
         for spec in specs
     ]
-    texts = [
-        INSTRUCTIONS,
-        *(json.dumps(f, ensure_ascii=False, separators=(",", ":")) for f in facts),
-    ]
-    encoding = _o200k()
-    tokens = sum(len(encoding.encode(text)) for text in texts)
-    assert tokens == pytest.approx(int(stated[1].replace(",", "")), rel=0.05)
+    cost = sum(map(tokens, [INSTRUCTIONS, *facts]))
+    assert cost == pytest.approx(int(stated[1].replace(",", "")), rel=0.05)
     assert stated[2] in ("", str(len(specs)))

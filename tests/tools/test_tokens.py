@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
-from functools import cache
-from typing import Any
-
 import pytest
 
 from losant_mcp.config import Settings
 from losant_mcp.server import INSTRUCTIONS
 from losant_mcp.tools.listing import listed
-from losant_mcp.tools.results import BYTES_PER_TOKEN, compact, size
+from losant_mcp.tools.results import BYTES_PER_TOKEN, size
 from losant_mcp.tools.spec import ToolSpec
+from tests.analysis.counting import tokens
 from tests.calling import Connect, result
 from tests.served import Sandbox
 from tests.tools.plausible import GUARDED, arguments, ids_in
@@ -20,22 +17,6 @@ from tests.tools.plausible import GUARDED, arguments, ids_in
 # What is installed with nothing but the package; render_chart comes with an extra, on top.
 BOUND, UNBOUND, READ_ONLY = 5700, 6500, 3000
 EACH_BOUND, EACH_UNBOUND = 350, 400
-
-
-@cache
-def _encoding() -> Any:  # bpe_openai is published without types
-    with warnings.catch_warnings():
-        # It opens its own data in a way that Python has deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from bpe_openai import get_encoding
-
-        return get_encoding("o200k_base")
-
-
-def tokens(value: Any) -> int:
-    """Tokens of a text, or of a value as compact JSON."""
-    text = value if isinstance(value, str) else compact(value)
-    return len(_encoding().encode(text))
 
 
 def cost(spec: ToolSpec, *, bound: bool) -> int:
