@@ -19,15 +19,14 @@ from mcp import Client
 from pydantic import SecretStr
 
 from losant_mcp.client import LosantClient
-from losant_mcp.config import Settings
-from losant_mcp.guard.door import GuardDoor
 from losant_mcp.policy import Policy
 from losant_mcp.resources.watching import Pause, pause
 from losant_mcp.sandbox.demo import seed
 from losant_mcp.sandbox.server import SandboxServer
 from losant_mcp.sandbox.store import Store
-from losant_mcp.server import LosantServer, build_server, policy_of, resolve_denied
+from losant_mcp.server import LosantServer
 from losant_mcp.tools.times import utc_now
+from tests.assembling import assembled, settings_for
 from tests.calling import Connect, Mode, Serve
 from tests.served import Sandbox
 
@@ -147,32 +146,17 @@ def serve(sandbox: Sandbox, tmp_path: Path, opened: AsyncExitStack) -> Serve:
         pause: Pause = pause,
         **settings: Any,
     ) -> LosantServer:
-        made = Settings(
+        made = settings_for(
+            sandbox,
             **{
                 "api_token": SecretStr(sandbox.tokens[token]),
-                "api_url": sandbox.url,
                 "application_id": sandbox.application_id if bound else None,
                 "state_dir": tmp_path / "state",
                 **settings,
-            }
+            },
         )
-        assert made.api_token is not None
-        losant = LosantClient(
-            made.api_token,
-            base_url=made.api_url,
-            policy=policy_of(made),
-            # There is no TLS here, and loading certificates takes a while.
-            transport=transport or httpx.AsyncHTTPTransport(verify=False),
-            retry_wait_scale=0,
-        )
-        await opened.enter_async_context(losant)
-        losant.policy = await resolve_denied(made, losant)
-        door = GuardDoor(made, losant)
-        opened.push_async_callback(door.aclose)
-        server = build_server(
-            made, losant, guard=door, now=now, job_seconds=job_seconds, pause=pause
-        )
-        opened.push_async_callback(server.workbench.aclose)
+        options: dict[str, Any] = {"now": now, "job_seconds": job_seconds, "pause": pause}
+        server = (await assembled(made, opened, transport=transport, **options)).server
         await opened.enter_async_context(server.resources.watching)
         return server
 

@@ -7,19 +7,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-import httpx
 from mcp import Client
 from mcp.server.mcpserver import MCPServer
-from pydantic import SecretStr
 
 from losant_mcp.analysis.workbench import Workbench
-from losant_mcp.client import LosantClient
-from losant_mcp.config import Settings
 from losant_mcp.guard.door import GuardDoor
-from losant_mcp.server import policy_of
 from losant_mcp.tools.call import Services
 from losant_mcp.tools.spec import ToolSpec
 from losant_mcp.tools.times import Clock, utc_now
+from tests.assembling import losant_of, settings_for
 from tests.served import Sandbox
 
 
@@ -31,26 +27,9 @@ async def serving(
     **settings: Any,
 ) -> AsyncIterator[Client]:
     """A client of a server bound to the sandbox's application that has these tools only."""
-    chosen = Settings(
-        **{
-            "api_token": SecretStr(sandbox.tokens["full"]),
-            "api_url": sandbox.url,
-            "application_id": sandbox.application_id,
-            "time_zone": "UTC",
-            **settings,
-        }
-    )
-    assert chosen.api_token is not None
+    chosen = settings_for(sandbox, **{"time_zone": "UTC", **settings})
     workbench = Workbench(max_rows=chosen.max_rows, time_zone=chosen.time_zone)
-    losant = LosantClient(
-        chosen.api_token,
-        base_url=chosen.api_url,
-        policy=policy_of(chosen),
-        # There is no TLS here, and loading certificates takes a while.
-        transport=httpx.AsyncHTTPTransport(verify=False),
-        retry_wait_scale=0,
-    )
-    async with losant, workbench:
+    async with losant_of(chosen) as losant, workbench:
         services = Services(
             workbench=workbench,
             settings=chosen,

@@ -32,6 +32,7 @@ from tests.analysis.stored_events import (
     store_devices,
     store_events,
 )
+from tests.assembling import network
 from tests.served import Sandbox
 
 SUBJECTS = ("Level 5 %", "Level 17.2 %", "Fault 1", "Fault 2", "fault 2", "Pump* (a) trip?", "")
@@ -58,8 +59,7 @@ def client_of(sandbox: Sandbox, transport: httpx.AsyncBaseTransport | None = Non
     return LosantClient(
         SecretStr(sandbox.tokens["full"]),
         base_url=sandbox.url,
-        # There is no TLS here, and loading certificates takes a while.
-        transport=transport or httpx.AsyncHTTPTransport(verify=False),
+        transport=transport or network(),
         retry_wait_scale=0,
     )
 
@@ -200,7 +200,7 @@ class Meddling(httpx.AsyncBaseTransport):
     """The real transport; ``change`` happens after so many answers, once or each time."""
 
     def __init__(self, change: Callable[[], Any], *, after: int, again: bool = False) -> None:
-        self.inner = httpx.AsyncHTTPTransport(verify=False)
+        self.inner = network()
         self.change = change
         self.after = after
         self.again = again

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from tests.assembling import network
 from tests.tools.watching import endpoint_of
 
 _LINGER = "hh" if sys.platform == "win32" else "ii"
@@ -34,10 +35,7 @@ class Line(httpx.AsyncBaseTransport):
     """How many requests were begun."""
     attempts: int = 0
     """How many of those were of the endpoint."""
-    network: httpx.AsyncBaseTransport = field(
-        # There is no TLS here, and loading certificates takes a while.
-        default_factory=lambda: httpx.AsyncHTTPTransport(verify=False)
-    )
+    network: httpx.AsyncBaseTransport = field(default_factory=network)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request where it goes, with the time that it gets."""

@@ -14,7 +14,6 @@ from anyio import to_thread
 from mcp import Client
 from mcp.client import ClientRequestContext
 from mcp.types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
-from pydantic import SecretStr
 
 from losant_mcp.client import LosantClient
 from losant_mcp.config import Settings
@@ -22,7 +21,8 @@ from losant_mcp.guard.assembly import Guard
 from losant_mcp.guard.audit_lines import AuditLine
 from losant_mcp.guard.door import GuardDoor
 from losant_mcp.guard.plans import Plan, Status
-from losant_mcp.server import LosantServer, build_server, policy_of
+from losant_mcp.server import LosantServer
+from tests.assembling import assembled, network, settings_for
 from tests.calling import Mode
 from tests.served import Sandbox
 
@@ -69,10 +69,7 @@ class Meddler(httpx.AsyncBaseTransport):
     """A transport on which a test can act between two requests of the server."""
 
     moments: list[Moment] = field(default_factory=list)
-    network: httpx.AsyncBaseTransport = field(
-        # There is no TLS here, and loading certificates takes a while.
-        default_factory=lambda: httpx.AsyncHTTPTransport(verify=False)
-    )
+    network: httpx.AsyncBaseTransport = field(default_factory=network)
 
     def before(
         self, method: str, path: str, happens: Callable[[], object], *, number: int = 1
@@ -188,27 +185,7 @@ async def guarded_server(
     **settings: Any,
 ) -> Guarded:
     """A server over the sandbox whose state lies in ``folder``; it ends with ``stack``."""
-    made = Settings(
-        **{
-            "api_token": SecretStr(sandbox.tokens["full"]),
-            "api_url": sandbox.url,
-            "application_id": sandbox.application_id,
-            "state_dir": folder,
-            **settings,
-        }
-    )
-    assert made.api_token is not None
     meddler = meddler or Meddler()
-    client = LosantClient(
-        made.api_token,
-        base_url=made.api_url,
-        policy=policy_of(made),
-        retry_wait_scale=0,
-        transport=meddler,
-    )
-    await stack.enter_async_context(client)
-    door = GuardDoor(made, client, clock=clock)
-    stack.push_async_callback(door.aclose)
-    server = build_server(made, client, guard=door)
-    stack.push_async_callback(server.workbench.aclose)
-    return Guarded(sandbox, mode, made, client, door, server, stack, meddler)
+    made = settings_for(sandbox, **{"state_dir": folder, **settings})
+    parts = await assembled(made, stack, transport=meddler, clock=clock)
+    return Guarded(sandbox, mode, made, parts.losant, parts.door, parts.server, stack, meddler)

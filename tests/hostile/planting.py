@@ -21,6 +21,7 @@ from losant_mcp.sandbox.demo.ids import APPLICATION_ID
 from losant_mcp.sandbox.demo.write import insert
 from losant_mcp.sandbox.store import Store
 from losant_mcp.sandbox.tables import Column, create_rows
+from tests.assembling import network
 from tests.hostile.corpus import CORPUS, LARGE
 
 # In the last plane of private use there is room for every half.
@@ -43,8 +44,7 @@ class Wire(httpx.AsyncBaseTransport):
     """The network, on which stand-ins become what they stand for."""
 
     def __init__(self) -> None:
-        # There is no TLS here, and loading certificates takes a while.
-        self._network = httpx.AsyncHTTPTransport(verify=False)
+        self._network = network()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request, and answer with what a hostile Losant would."""

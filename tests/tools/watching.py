@@ -10,6 +10,7 @@ import httpx
 
 from losant_mcp.api.endpoint import Endpoint
 from losant_mcp.api.endpoints import ENDPOINTS
+from tests.assembling import network
 
 
 def endpoint_of(method: str, path: str) -> Endpoint:
@@ -30,9 +31,7 @@ class Watch(httpx.AsyncBaseTransport):
     sent: list[Endpoint] = field(default_factory=list)
     queries: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
-    network: httpx.AsyncBaseTransport = field(
-        default_factory=lambda: httpx.AsyncHTTPTransport(verify=False)
-    )
+    network: httpx.AsyncBaseTransport = field(default_factory=network)
 
     @property
     def sent_ids(self) -> list[str]:
