@@ -44,7 +44,7 @@ class Wire:
 
     def __init__(self, sandbox: Sandbox, state: Path, *, file_bytes: int | None = None) -> None:
         command = ["serve", "--log-level", "error"]
-        settings = {
+        settings: dict[str, Any] = {
             "LOSANT_API_URL": sandbox.url,
             "LOSANT_API_TOKEN": sandbox.tokens["full"],
             "LOSANT_APPLICATION_ID": sandbox.application_id,
