@@ -119,8 +119,14 @@ class Drawing:
         return {"mark": mark, "encoding": encoding, "height": height}
 
     def _histogram(self) -> JsonObject:
-        x = self._axis("x")
-        x |= {"bin": {"maxbins": 30}}
+        x, shown = self._axis("x"), self.fields["x"].shown
+        bins: JsonObject = {"maxbins": 30}
+        if all(isinstance(value, int) for value in shown):
+            bins["minstep"] = 1
+        if spread := max(shown) - min(shown):
+            # The last bin would take its upper end in, and with it what belongs to the next one.
+            bins["extent"] = [min(shown), max(shown) + spread / 1e6]
+        x |= {"bin": bins}
         encoding: JsonObject = {
             "x": x,
             "y": {"aggregate": "count", "type": "quantitative", "axis": {"title": "rows"}},

@@ -77,7 +77,8 @@ CONFIG: JsonObject = {
 
 # Written here and nowhere else: no text from outside comes near an expression.
 _DATES_AND_TIMES = (
-    "hours(datum.value) == 0 && minutes(datum.value) == 0"
+    "seconds(datum.value) != 0 ? timeFormat(datum.value, '%H:%M:%S')"
+    " : hours(datum.value) == 0 && minutes(datum.value) == 0"
     " ? timeFormat(datum.value, '%b %-d') : timeFormat(datum.value, '%H:%M')"
 )
 _DATES = "timeFormat(datum.value, '%b %-d')"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -186,6 +187,29 @@ def test_a_line_follows_x_whatever_the_order_of_rows() -> None:
     assert "order" not in chart(table, Description("line")).specification["encoding"]
     names = Table([("x", "VARCHAR"), ("y", "BIGINT")], [["c", 3], ["a", 1], ["b", 2]])
     assert chart(names, Description("bar")).specification["encoding"]["x"]["sort"] is None
+
+
+@pytest.mark.parametrize(("step", "width"), [(1, 1), (0.5, 0.1)])
+def test_a_bar_of_a_histogram_begins_with_its_values(step: float, width: float) -> None:
+    """The largest one, too: it is not in the bar before; whole numbers have bars that wide."""
+    rows = [[n * step] for n in range(1, 5) for _ in range(n)]
+    table = Table([("x", "DOUBLE")], rows)
+    svg = drawn(chart(table, Description("histogram")).specification)
+    found = re.findall(r'"x \(binned\): (\S+) – (\S+); Count of Records: (\d)"', svg)
+    assert [(float(start), int(count)) for start, _, count in found] == [
+        (n * step, n) for n in range(1, 5)
+    ]
+    assert all(float(end) - float(start) == pytest.approx(width) for start, end, _ in found)
+
+
+def test_seconds_are_told_where_minutes_do_not_tell_times_apart() -> None:
+    """No two marks of an axis of time have the same label."""
+    rows = [[f"2026-05-28 08:{i // 60:02d}:{i % 60:02d}+00", i] for i in range(90)]
+    table = Table([("at", "TIMESTAMP WITH TIME ZONE"), ("n", "BIGINT")], rows)
+    svg = drawn(chart(table, Description("line")).specification)
+    labels = re.findall(r">(\d\d:\d\d(?::\d\d)?)<", svg)
+    assert len(labels) == len(set(labels)) > 3
+    assert any(label.endswith(":00:15") for label in labels)
 
 
 # ---- in words ------------------------------------------------------------------------------
