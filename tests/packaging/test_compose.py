@@ -24,7 +24,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from losant_mcp.config import VARIABLES
+from losant_mcp.hosting.keys import KeyFile
 from tests.calling import Mode, result
+from tests.cli.command import in_process
 from tests.hosting.serving import served
 from tests.packaging.running import ROOT
 from tests.served import Sandbox
@@ -44,6 +46,19 @@ def test_the_settings_of_the_replicas_exist() -> None:
     ours = {name for name in one["environment"] if name.startswith("LOSANT")}
     assert ours <= set(VARIABLES)
     assert {"LOSANT_MCP_STATE_URL", "LOSANT_MCP_STATE_KEY", "LOSANT_MCP_AUTH"} <= ours
+
+
+def test_the_service_that_makes_a_key_makes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command is one of ours, and the replicas' settings are enough for it."""
+    service = COMPOSE["services"]["keys"]
+    words = [re.sub(r"\$\{\w+:-(\w+)\}", r"\1", word) for word in service["command"]]
+    assert service["environment"]["LOSANT_MCP_KEYS_FILE"].endswith("/keys.json")
+    monkeypatch.setenv("LOSANT_MCP_KEYS_FILE", str(tmp_path / "keys.json"))
+    done = in_process(*words)
+    assert done.exit_code == 0, done.stderr
+    assert [entry.name for entry in KeyFile(tmp_path / "keys.json").entries()] == ["first"]
 
 
 def test_every_variable_is_in_the_example() -> None:
