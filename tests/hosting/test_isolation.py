@@ -10,10 +10,13 @@ from typing import Any
 
 import anyio
 import pytest
+from mcp.client.streamable_http import streamable_http_client
 from mcp.types import ElicitRequestParams, ElicitResult, InputRequiredResult
 
-from tests.calling import Mode, by_column, cells, result, stored, text_of
+from tests.calling import Mode, by_column, cells, refusal, result, stored, text_of
+from tests.hosting.approving import desk
 from tests.hosting.serving import INITIALIZE, JSON_RPC, Served, served
+from tests.resources.listening import connected, subscribed
 from tests.served import Sandbox
 
 CALLERS = 50
@@ -24,12 +27,15 @@ AGAIN = {"jsonrpc": "2.0", "id": 2, "method": "tools/list", "params": {}}
 async def test_fifty_callers_at_once_see_only_their_own(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Reads, changes, backups and the status, mixed, on both protocol versions."""
+    """Reads, changes, backups, plans and the status, mixed, on both protocol versions."""
     caplog.set_level(logging.INFO, "losant_mcp.calls")
     backups: dict[str, list[str]] = {}
-    async with served(sandbox, tmp_path, auth="keys", max_requests=400) as host:
+    plans: dict[str, str] = {}
+    all_planned = anyio.Event()
+    async with desk(sandbox, tmp_path, max_requests=400) as at:
+        host = at.host
         names = [f"caller-{number:02}" for number in range(CALLERS)]
-        keys = {name: host.keys.add(name, "write") for name in names}
+        keys = {name: host.keys.add(name, "full") for name in names}
         async with host.client(host.keys.add("looker", "read")) as looker:
             events = cells(await result(looker, "list_events", perPage=CALLERS), "id")
 
@@ -46,8 +52,18 @@ async def test_fifty_callers_at_once_see_only_their_own(
                 assert name in json.dumps(event), event
                 found = by_column(await result(client, "list_backups"))
                 backups[name] = [backup["backupId"] for backup in found]
+                planned = await result(client, "delete_event", eventId=events[number])
+                plans[name] = planned["approvalId"]
+                if len(plans) == CALLERS:
+                    all_planned.set()
+                await all_planned.wait()
+                other = (number + 1) % CALLERS
+                given = {"eventId": events[other], "approvalId": plans[names[other]]}
+                assert "belongs to no plan" in await refusal(client, "delete_event", **given)
                 again = await result(client, "get_server_status")
                 assert again["hosting"]["caller"] == f"key-{name}"
+                waiting = [plan["approvalId"] for plan in again["pendingApprovals"]]
+                assert waiting == [plans[name]]
 
         async with anyio.create_task_group() as tasks:
             for number in range(CALLERS):
@@ -55,7 +71,7 @@ async def test_fifty_callers_at_once_see_only_their_own(
         assert len(host.hosting.tenants.all) == CALLERS + 1
     assert all(len(kept) == 1 for kept in backups.values())
     assert len({kept[0] for kept in backups.values()}) == CALLERS
-    assert _calls(caplog) == {f"key-{name}": 5 for name in names} | {"key-looker": 1}
+    assert _calls(caplog) == {f"key-{name}": 7 for name in names} | {"key-looker": 1}
     assert _audited(tmp_path) == {f"key-{name}" for name in names}
 
 
@@ -92,6 +108,33 @@ async def test_a_backup_of_another_caller_is_not_there(
             answer = await client.call_tool("restore_backup", {"backupId": backup})
             assert answer.is_error
         assert stored(sandbox) == before
+
+
+# What the earlier version has is deprecated, and still what its clients use.
+@pytest.mark.filterwarnings("ignore::mcp.MCPDeprecationWarning")
+async def test_a_watcher_hears_of_what_is_theirs_alone(
+    sandbox: Sandbox, tmp_path: Path, mode: Mode
+) -> None:
+    """Each watches something else, and is told of that and of nothing besides."""
+    new, tables = "losant://events/new", "losant://data-tables"
+    async with (
+        served(sandbox, tmp_path, auth="keys", poll_seconds=3600) as host,
+        host.http(host.keys.add("alice", "write")) as alice,
+        host.http(host.keys.add("bob", "write")) as bob,
+    ):
+        address = f"{host.url}/mcp"
+        async with (
+            connected(streamable_http_client(address, http_client=alice), mode) as (her, told),
+            connected(streamable_http_client(address, http_client=bob), mode) as (his, told_too),
+            subscribed(her, mode, told, new) as heard,
+            subscribed(his, mode, told_too, tables) as heard_too,
+        ):
+            await result(her, "create_event", subject="It leaks", level="error")
+            assert await heard.next() == new
+            await result(his, "update_data_table", dataTableId="sites", description="Sites")
+            assert await heard_too.next() == tables
+            assert tables not in heard.more()
+            assert new not in heard_too.more()
 
 
 async def test_a_session_is_its_openers_alone(sandbox: Sandbox, tmp_path: Path) -> None:
