@@ -9,6 +9,7 @@ import pytest
 from mcp.types import ElicitResult
 
 from tests.guard.guarding import Answer, Guarded, accept
+from tests.served import Sandbox
 
 TANKS = {"north": 3, "south": 5, "east": 7, "west": 8, "hill": 20, "dam": 30}
 """The rows of the table ``tanks``: four are below ten."""
@@ -131,6 +132,25 @@ class Somebody:
         """A new event; its id."""
         made = self._ask("POST", self.events, {"level": "info", "subject": "New", **fields})
         return str(made["id"])
+
+
+MANY = {"subject": "Many"}
+EVENTS = 120
+"""More than are deleted without a job."""
+
+
+def raise_many(sandbox: Sandbox, fault: str | None = None) -> None:
+    """So many events more, past the limit on new ones; ``fault`` befalls Losant's jobs."""
+    now = sandbox.store.clock()
+    with sandbox.store.transaction(write=True) as db:
+        for _ in range(EVENTS):
+            db.execute(
+                "INSERT INTO events (id, applicationId, creationDate, lastUpdated, level, state,"
+                " subject) VALUES (?, ?, ?, ?, 1, 0, 'Many')",
+                (sandbox.store.new_id(), sandbox.application_id, now, now),
+            )
+        if fault is not None:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('job_fault', ?)", (fault,))
 
 
 def meanwhile(happens: Callable[[], object], answer: Answer) -> Answer:

@@ -6,12 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from anyio import to_thread
 
 from tests.calling import result
 from tests.guard.guarding import Guarded, guarded_server
-from tests.guard.meddling import LOW, TANKS, Somebody, agree
-from tests.guard.wire import LONG, Trap, answers, types_the_phrase, wired
+from tests.guard.meddling import EVENTS, LOW, MANY, TANKS, Somebody, agree, raise_many
+from tests.guard.wire import LONG, Trap, Wire, answers, spoken, types_the_phrase
 from tests.served import Sandbox
 
 pytestmark = [
@@ -20,32 +19,32 @@ pytestmark = [
     pytest.mark.parametrize("mode", ["auto"], indirect=True),
 ]
 
-MANY = 120
-"""More events than are deleted without a job."""
 SELDOM = pytest.mark.nightly
 
 
-async def _killed(
-    guarded: Guarded, trap: Trap, state: Path, tool: str, **arguments: object
-) -> None:
-    """Let a process carry the call out until the trap kills it."""
-
-    def call() -> None:
-        with wired(guarded.sandbox, state) as wire:
-            trap.victim = wire
-            assert wire.call(tool, types_the_phrase, **arguments) is None
-            assert trap.sprung.wait(LONG)
-
-    await to_thread.run_sync(call)
-
-
-def _trapped(sandbox: Sandbox, trap: Trap) -> None:
-    # Before its first request the application takes a further layer.
+def _trap(sandbox: Sandbox) -> Trap:
+    """A trap that is to be set; before its first request the application takes a further layer."""
+    trap = Trap()
     sandbox.server.app.add_middleware(trap.middleware)
+    return trap
 
 
-async def _after(guarded: Guarded, state: Path) -> Guarded:
-    """The next start on the same state folder."""
+async def _killed(
+    guarded: Guarded, trap: Trap, folder: Path, tool: str, **arguments: object
+) -> Guarded:
+    """The next start on the state of a process that carried the call out until the trap."""
+    state = folder / "killed"
+
+    def call(wire: Wire) -> None:
+        trap.victim = wire
+        assert wire.call(tool, types_the_phrase, **arguments) is None
+        assert trap.sprung.wait(LONG)
+
+    await spoken(guarded.sandbox, state, call)
+    return await _next_start(guarded, state)
+
+
+async def _next_start(guarded: Guarded, state: Path) -> Guarded:
     return await guarded_server(guarded.sandbox, guarded.mode, state, guarded.stack)
 
 
@@ -70,8 +69,7 @@ async def test_a_killed_truncate_is_backed_up_told_and_never_repeated(
     backed_up: bool,
 ) -> None:
     """Nothing goes without backup and audit line; the next start says how far it came."""
-    trap, state = Trap(), tmp_path / "killed"
-    _trapped(guarded.sandbox, trap)
+    trap = _trap(guarded.sandbox)
     who = Somebody(guarded)
     table = who.make_tanks()
     # The plan looks at the table and its rows before; the tables of the same name come between.
@@ -79,11 +77,10 @@ async def test_a_killed_truncate_is_backed_up_told_and_never_repeated(
     trap.number = number + (method == "GET")
     trap.carried_out = carried_out
 
-    await _killed(guarded, trap, state, "truncate_rows", dataTableId=table)
+    next_start = await _killed(guarded, trap, tmp_path, "truncate_rows", dataTableId=table)
 
     gone = carried_out and method == "POST"
     assert who.left() == ({} if gone else TANKS)
-    next_start = await _after(guarded, state)
     [plan] = await next_start.plans("interrupted")
     kinds = [line.kind for line in await next_start.audited()]
     told = ["planned", "asked", "approved", "running", *(["backed_up"] if backed_up else [])]
@@ -125,40 +122,27 @@ async def test_a_killed_bulk_delete_of_events_says_how_far_it_came(
     gone: bool,
 ) -> None:
     """A job goes on at Losant; what it left is counted at the next start."""
-    trap, state = Trap(), tmp_path / "killed"
-    _trapped(guarded.sandbox, trap)
+    trap = _trap(guarded.sandbox)
     other = set(guarded.events())
-    _make_events(guarded.sandbox)
+    raise_many(guarded.sandbox)
     trap.method, trap.path, trap.number = method, path, number
     trap.carried_out = carried_out
 
-    await _killed(guarded, trap, state, "delete_events", query={"subject": "Many"})
+    next_start = await _killed(guarded, trap, tmp_path, "delete_events", query=MANY)
 
     left = set(guarded.events())
     assert other <= left
-    assert len(left - other) == (0 if gone else MANY)
-    next_start = await _after(guarded, state)
+    assert len(left - other) == (0 if gone else EVENTS)
     [plan] = await next_start.plans("interrupted")
     last = (await next_start.audited())[-1]
     assert last.kind == "interrupted"
     backed_up = path != "/events"
     assert ("backed_up" in last.facts["counts"]) is backed_up
     if backed_up:
-        assert last.facts["counts"]["left"] == (0 if gone else MANY)
-        assert await next_start.backed_up(last.facts["backup"]) == MANY
+        assert last.facts["counts"]["left"] == (0 if gone else EVENTS)
+        assert await next_start.backed_up(last.facts["backup"]) == EVENTS
     assert plan.outcome is not None
     assert plan.outcome["status"] == "interrupted"
-
-
-def _make_events(sandbox: Sandbox) -> None:
-    now = sandbox.store.clock()
-    with sandbox.store.transaction(write=True) as db:
-        for _ in range(MANY):
-            db.execute(
-                "INSERT INTO events (id, applicationId, creationDate, lastUpdated, level, state,"
-                " subject) VALUES (?, ?, ?, ?, 1, 0, 'Many')",
-                (sandbox.store.new_id(), sandbox.application_id, now, now),
-            )
 
 
 async def test_a_question_whose_server_was_killed_is_worth_nothing(
@@ -169,13 +153,12 @@ async def test_a_question_whose_server_was_killed_is_worth_nothing(
     who = Somebody(guarded)
     table = {"dataTableId": who.make_tanks()}
 
-    def call() -> None:
-        with wired(guarded.sandbox, state) as wire:
-            assert wire.call("delete_rows", None, **table, query=LOW) is None
+    def call(wire: Wire) -> None:
+        assert wire.call("delete_rows", None, **table, query=LOW) is None
 
-    await to_thread.run_sync(call)
+    await spoken(guarded.sandbox, state, call)
 
-    next_start = await _after(guarded, state)
+    next_start = await _next_start(guarded, state)
     [plan] = await next_start.plans("pending")
     client = await next_start.connect()
     answer = await client.call_tool("delete_rows", {**table, "query": LOW, "approvalId": plan.id})
@@ -189,14 +172,13 @@ async def test_an_answer_that_no_protocol_knows_is_a_no(guarded: Guarded, tmp_pa
     odd: list[object] = [{"a": 1}, [[1]], [1, 2]]
     tables = [who.make_tanks() for _ in odd]
 
-    def call() -> None:
-        with wired(guarded.sandbox, tmp_path / "odd") as wire:
-            for table, value in zip(tables, odd, strict=True):
-                outcome = wire.call("truncate_rows", answers(value), dataTableId=table)
-                assert outcome is not None
-                assert outcome["status"] == "declined", outcome
+    def call(wire: Wire) -> None:
+        for table, value in zip(tables, odd, strict=True):
+            outcome = wire.call("truncate_rows", answers(value), dataTableId=table)
+            assert outcome is not None
+            assert outcome["status"] == "declined", outcome
 
-    await to_thread.run_sync(call)
+    await spoken(guarded.sandbox, tmp_path / "odd", call)
 
     count = guarded.sandbox.store.rows
     assert [len(count(f"SELECT 1 FROM rows_{table}")) for table in tables] == [len(TANKS)] * 3

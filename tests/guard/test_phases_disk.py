@@ -9,12 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from anyio import to_thread
 
 from tests.calling import JsonObject, refusal, result
 from tests.guard.guarding import Answer, Guarded
 from tests.guard.meddling import LOW, TANKS, Somebody, agree, meanwhile
-from tests.guard.wire import types_the_phrase, wired
+from tests.guard.wire import Wire, spoken, types_the_phrase
 
 Break = Callable[[Path], None]
 
@@ -176,11 +175,10 @@ async def test_a_full_disk_stops_the_deletion(guarded: Guarded, tmp_path: Path) 
     who.add_many(FULL // 500, lambda: secrets.token_urlsafe(1000))
     before = guarded.rows("tanks")
 
-    def call() -> JsonObject | None:
-        with wired(guarded.sandbox, state, file_bytes=FULL) as wire:
-            return wire.call("truncate_rows", types_the_phrase, dataTableId=table)
+    def call(wire: Wire) -> JsonObject | None:
+        return wire.call("truncate_rows", types_the_phrase, dataTableId=table)
 
-    outcome = await to_thread.run_sync(call)
+    outcome = await spoken(guarded.sandbox, state, call, file_bytes=FULL)
 
     assert outcome is not None
     assert outcome["status"] == "interrupted", outcome

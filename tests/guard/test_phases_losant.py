@@ -10,14 +10,12 @@ from anyio import from_thread
 
 from tests.calling import asked, result
 from tests.guard.guarding import Guarded
-from tests.guard.meddling import LOW, OTHERS, TANKS, Somebody, agree
+from tests.guard.meddling import EVENTS, LOW, MANY, OTHERS, TANKS, Somebody, agree, raise_many
 
 LONG = 10
 ROWS = 3000
 """Three times what one request deletes."""
 TOO_MANY = {"kind": "status", "status": 429, "retryAfter": 60}
-EVENTS = 120
-"""More than are deleted without a job."""
 
 
 async def test_rows_are_deleted_past_the_limit_of_one_request(guarded: Guarded) -> None:
@@ -36,22 +34,10 @@ async def test_rows_are_deleted_past_the_limit_of_one_request(guarded: Guarded) 
 
 
 def _many_events(guarded: Guarded, fault: str | None = None) -> set[str]:
-    """The other events, after many were put beside them; ``fault`` befalls Losant's jobs."""
-    store = guarded.sandbox.store
-    others, now = set(guarded.events()), store.clock()
-    with store.transaction(write=True) as db:
-        for _ in range(EVENTS):
-            db.execute(
-                "INSERT INTO events (id, applicationId, creationDate, lastUpdated, level, state,"
-                " subject) VALUES (?, ?, ?, ?, 1, 0, 'Many')",
-                (store.new_id(), guarded.sandbox.application_id, now, now),
-            )
-        if fault is not None:
-            db.execute("INSERT OR REPLACE INTO meta VALUES ('job_fault', ?)", (fault,))
+    """The other events, after many were put beside them."""
+    others = set(guarded.events())
+    raise_many(guarded.sandbox, fault)
     return others
-
-
-MANY = {"subject": "Many"}
 
 
 async def test_a_bulk_delete_is_followed_to_the_end_of_its_job(guarded: Guarded) -> None:

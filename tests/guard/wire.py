@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from anyio import to_thread
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.calling import JsonObject
@@ -25,6 +26,7 @@ from tests.served import Sandbox
 LONG = 60.0
 """Seconds after which a message will not come any more."""
 
+Told = TypeVar("Told")
 Reply = Callable[[JsonObject], JsonObject]
 """From the parameters of a form to the client's result."""
 
@@ -141,6 +143,18 @@ def wired(sandbox: Sandbox, state: Path, **limits: int) -> Iterator[Wire]:
         yield wire
     finally:
         wire.close()
+
+
+async def spoken(
+    sandbox: Sandbox, state: Path, speak: Callable[[Wire], Told], **limits: int
+) -> Told:
+    """What is told to somebody who speaks to a server process of their own, off the event loop."""
+
+    def run() -> Told:
+        with wired(sandbox, state, **limits) as wire:
+            return speak(wire)
+
+    return await to_thread.run_sync(run)
 
 
 @dataclass
