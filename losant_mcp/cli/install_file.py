@@ -17,12 +17,19 @@ from losant_mcp.text import clean
 
 _BOM = "\ufeff"
 
-_SECRET = re.compile(
-    r'("[^"]*(?:token|key|secret|password|authorization|credential)[^"]*"\s*:\s*)'
-    r'"(?!\$\{)(?:[^"\\]|\\.)+"',
-    re.IGNORECASE,
-)
-_JWT = re.compile(r"\beyJ[\w-]{8,}[\w.-]*")
+_NAMED = r"(?:token|key|secret|password|authorization|credential)"
+_VALUE = r'(?!\$\{)(?:[^"\\]|\\.)+'
+_SECRETS = [
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        # "API_KEY": "…", "--api-key", "…", "--api-key=…" and "Authorization: Bearer …"
+        rf'("[^"\n]*{_NAMED}[^"\n]*"\s*:\s*"){_VALUE}',
+        rf'("--?(?![\w-]*file")[\w-]*{_NAMED}[\w-]*"\s*,\s*"){_VALUE}',
+        rf'("--?[\w-]*{_NAMED}[\w-]*=){_VALUE}',
+        r"(\bbearer )(?!\$\{)[\w.~+/=-]+",
+        r"(\b)eyJ[\w-]{8,}[\w.-]*",
+    )
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +46,13 @@ class ConfigurationFile:
         return text if text.strip() else "{}\n"
 
     def change(self, text: str) -> Iterator[str]:
-        """A unified diff to the new text, with nobody's secrets."""
+        """A unified diff to the new text, without what looks like anybody's secret."""
         before = "" if self.data is None else self.text
         old, new = os.devnull if self.data is None else str(self.path), str(self.path)
-        for line in difflib.unified_diff(
-            before.splitlines(), text.splitlines(), old, new, lineterm=""
-        ):
-            yield _JWT.sub("(hidden)", _SECRET.sub(r'\1"(hidden)"', clean(line)))
+        lines = difflib.unified_diff(
+            _shown(before).splitlines(), _shown(text).splitlines(), old, new, lineterm=""
+        )
+        yield from map(clean, lines)
 
     def write(self, text: str) -> Path | None:
         """Replace what was read by the new text. Returns where the old file is kept.
@@ -77,6 +84,13 @@ class ConfigurationFile:
                 f"{self.path} cannot be written: {error.strerror or type(error).__name__}."
             ) from None
         return copy
+
+
+def _shown(text: str) -> str:
+    shown = clean(text)
+    for secret in _SECRETS:
+        shown = secret.sub(r"\1(hidden)", shown)
+    return shown
 
 
 def read(path: Path) -> ConfigurationFile:

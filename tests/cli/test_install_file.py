@@ -81,13 +81,22 @@ def test_a_change_shows_nobodys_secrets() -> None:
     before = """{
   "API_KEY": "abc\\"def",
   "headers": {"Authorization": "Bearer xyz"},
-  "args": ["--token", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.c2ln"],
+  "args": ["--jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi.c2ln"],
+  "more": [
+    "--api-key",
+    "ghi",
+    "--password=jkl",
+    "--header", "X-Auth: Bearer mno.pqr",
+    "--key-file", "/shown/key.pem"
+  ],
   "LOSANT_API_TOKEN": "${env:LOSANT_API_TOKEN}"
 }
 """
     shown = "\n".join(ConfigurationFile(Path("mcp.json"), before.encode()).change("{}\n"))
-    assert not any(secret in shown for secret in ("abc", "def", "xyz", "eyJ"))
-    assert shown.count("(hidden)") == 3
+    secrets = ("abc", "def", "xyz", "eyJ", "ghi", "jkl", "mno", "pqr")
+    assert not any(secret in shown for secret in secrets)
+    assert shown.count("(hidden)") == 6
+    assert "/shown/key.pem" in shown
     assert '-  "LOSANT_API_TOKEN": "${env:LOSANT_API_TOKEN}"' in shown
 
 
