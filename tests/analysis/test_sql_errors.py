@@ -18,11 +18,16 @@ from tests.analysis.conftest import Lab
          " 'maintenance_log', 'parts', 'shift_notes', 'sites', 'events', 'devices'."
          " Quote names with blanks or capitals that matter.")),
         ("SELECT nam FROM sites",
-         'There is no column \'nam\' here. Did you mean "name", "notes"?'),
+         'There is no column \'nam\' here. Did you mean "name"?'),
+        ('SELECT name FROM sites WHERE siteCode = "MIL"',
+         ("There is no column 'MIL' here. A text stands in single quotes. DESCRIBE shows the"
+         " columns of a table.")),
         ("SELECT s.nam FROM sites s",
          "There is no column 'nam' in 's'. Did you mean \"name\"?"),
         ("SELECT a.site_code FROM sites s JOIN assets AS a USING (siteCode)",
          "There is no column 'site_code' in 'a'. Did you mean \"siteCode\"?"),
+        ("SELECT a.tag FROM assets a",
+         "There is no column 'tag' in 'a'. Did you mean \"assetTag\"?"),
         ("SELECT q.name FROM (SELECT kind FROM sites) q",
          "There is no column 'name' in 'q'. DESCRIBE shows the columns of a table."),
         ("SELECT count(*) FROM sites JOIN assets USING (sitecod)",

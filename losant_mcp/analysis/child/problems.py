@@ -55,7 +55,6 @@ _ADVICE: tuple[tuple[str, str], ...] = (
     (r"must appear in the GROUP BY", "GROUP BY ALL groups by every column without an aggregate."),
     (r"Cannot mix aggregates", "Aggregate in a WITH first, then use windows over its result."),
     (r"Ambiguous reference", "Put the table's name or alias before the column."),
-    (r"does not have a column named", "DESCRIBE shows the columns of a table."),
     (r"Values were not provided", "There are no parameters: write the values out."),
 )
 _NOISE = (
@@ -69,6 +68,7 @@ _NOISE = (
     r"In order to select one, please add explicit type casts\.",
 )
 _noise = re.compile("|".join(_NOISE), re.DOTALL)
+_DESCRIBE = "DESCRIBE shows the columns of a table."
 _DIALECT = 'The dialect is DuckDB\'s. Quote names with blanks, dashes or dots: "my table".'
 _type = re.compile(r"^\w[\w ]* Error: ")
 _column = re.compile(r'column "?([^"]+?)"? not found', re.IGNORECASE)
@@ -117,7 +117,10 @@ def _missing(text: str, columns: Callable[[], Columns]) -> Problem | None:
     """The problem of a column that is not there, and which one may be meant."""
     if found := _column.search(text):
         near = _candidates.search(text)
-        return _no_column(found[1], "here", _name.findall(near[1]) if near else [])
+        names = [name[1:-1] for name in _name.findall(near[1])] if near else []
+        # DuckDB has candidates for everything, also for a text in the quotes of a name.
+        otherwise = f"A text stands in single quotes. {_DESCRIBE}"
+        return _no_column(found[1], "here", _near(found[1], names), otherwise)
     # Of these, DuckDB does not say what else there is.
     if found := _column_of.search(text):
         table, name = found.groups()
@@ -128,17 +131,17 @@ def _missing(text: str, columns: Callable[[], Columns]) -> Problem | None:
     return None
 
 
-def _no_column(name: str, where: str, near: Sequence[str]) -> Problem:
-    meant = f"Did you mean {', '.join(near[:_OFFERED])}?" if near else ""
-    return Problem(
-        "invalid",
-        f"there is no column {name!r} {where}",
-        meant or "DESCRIBE shows the columns of a table.",
-    )
+def _no_column(name: str, where: str, near: Sequence[str], hint: str = _DESCRIBE) -> Problem:
+    if near:
+        hint = f"Did you mean {', '.join(near)}?"
+    return Problem("invalid", f"there is no column {name!r} {where}", hint)
 
 
 def _near(name: str, known: Sequence[str]) -> list[str]:
     """Those of the known names that the name may stand for, in quotes."""
     by_form = {column.lower(): f'"{column}"' for column in known}
-    forms = get_close_matches(name.lower(), by_form, _OFFERED)
+    wanted = name.lower()
+    close = get_close_matches(wanted, by_form, _OFFERED)
+    holding = [form for form in by_form if len(wanted) > 2 and wanted in form]
+    forms = list(dict.fromkeys([*close, *holding]))[:_OFFERED]
     return [by_form[form] for form in forms if _name.fullmatch(by_form[form])]
