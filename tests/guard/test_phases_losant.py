@@ -8,6 +8,7 @@ import anyio
 import pytest
 from anyio import from_thread
 
+from losant_mcp.guard import run_events
 from tests.calling import asked, result
 from tests.guard.guarding import Guarded
 from tests.guard.meddling import EVENTS, LOW, MANY, OTHERS, TANKS, Somebody, agree, raise_many
@@ -83,6 +84,23 @@ async def test_a_job_that_failed_is_told_as_failed(guarded: Guarded, fault: str,
     assert [line.kind for line in await guarded.audited()][-1] == "failed"
     [plan] = await guarded.plans("failed")
     assert plan.outcome == outcome
+
+
+@pytest.mark.parametrize("mode", ["auto"])
+async def test_a_job_that_never_ends_is_told_to_go_on(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer comes all the same; it claims neither that all is done nor that nothing was."""
+    monkeypatch.setattr(run_events, "JOB_SECONDS", 2.0)
+    _many_events(guarded, "stuck")
+    client = await guarded.connect(agree)
+
+    outcome = await result(client, "delete_events", query=MANY)
+
+    assert (outcome["status"], outcome["removed"]) == ("interrupted", 0)
+    assert "had not ended after 2 s; it goes on at Losant." in outcome["message"]
+    assert "Nothing was changed" not in outcome["message"]
+    assert await guarded.backed_up(outcome["backupId"]) == EVENTS
 
 
 async def test_an_agreed_bulk_change_is_followed_through_its_jobs(guarded: Guarded) -> None:
