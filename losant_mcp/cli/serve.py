@@ -13,6 +13,7 @@ import anyio
 import anyio.abc
 import click
 
+from losant_mcp.cli import logs
 from losant_mcp.cli.connection import Connection, connect
 from losant_mcp.cli.options import SettingsCommand, Source, takes_settings
 from losant_mcp.cli.signals import SIGNALS, signalled
@@ -35,9 +36,11 @@ def serve(source: Source) -> None:
     With --http HOST:PORT it serves many clients at /mcp, beside /healthz, /readyz and /metrics;
     standard output then carries one line of JSON, its url, and it ends on SIGTERM or Ctrl-C.
     """
+    settings = source.settings()
+    logs.configure(settings)  # what telemetry says is a log line, too
     end_telemetry = start_telemetry()
     try:
-        if source.settings().http is None:
+        if settings.http is None:
             anyio.run(_serve, source, end_telemetry)
         else:
             # Loaded here: over stdio there is no web server.

@@ -138,19 +138,21 @@ def test_without_a_token_it_says_what_to_do() -> None:
 
 
 def test_log_lines_can_be_json(sandbox: Sandbox) -> None:
-    """With --log-format json every line of standard error is an object."""
+    """With --log-format json every line of standard error is an object, the first one as well."""
     ended = as_process(
         "serve",
         "--log-format",
         "json",
         LOSANT_API_URL=sandbox.url,
         LOSANT_API_TOKEN=sandbox.tokens["read"],
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
     )
     assert ended.returncode == 0
     lines = [json.loads(line) for line in ended.stderr.splitlines()]
-    assert lines
     assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
-    assert sandbox.url in lines[0]["message"]
+    about_spans, about_tools = (line["message"] for line in lines)
+    assert about_spans == "sending spans to the collector"
+    assert sandbox.url in about_tools
 
 
 def test_the_sandbox_ignores_a_real_losant() -> None:
