@@ -281,9 +281,18 @@ async def test_a_call_cancelled_while_running_stops_the_statement(
     application = sandbox.application_id
     await workbench.query(losant, application, "SELECT count(*) FROM sites")
     [desk] = workbench._desks.values()
-    pid = desk.child.pid
-    with anyio.move_on_after(0.5) as scope:
-        await workbench.query(losant, application, sql)
+    pid, asked = desk.child.pid, desk.child._number
+    scope = anyio.CancelScope()
+
+    async def ask() -> None:
+        with scope:
+            await workbench.query(losant, application, sql)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask)
+        # Which tables it names is the first that the child is asked, the statement the second.
+        await until(lambda: desk.child._number == asked + 2)
+        scope.deadline = anyio.current_time() + 0.3
     assert scope.cancelled_caught
     answer = await workbench.query(losant, application, "SELECT count(*) FROM sites")
     assert answer.rows == [[20]]
