@@ -118,7 +118,10 @@ class Door:
         places = self.streams if is_stream else self.calls
         try:
             with places.place(caller.key):
-                whole = await read_body(receive, headers.get("content-length"), MOST_BODY)
+                declared = headers.get("content-length")
+                # Only the later versions' calls end with their connection.
+                goes_on = not is_stream and not _is_modern(headers)
+                whole = await read_body(receive, declared, MOST_BODY, goes_on=goes_on)
                 async with self._tenants.of(caller) as tenant:
                     limit = tenant.stream() if is_stream else _at_most(self._seconds)
                     trace = in_trace_of(headers.get("traceparent"), headers.get("tracestate"))
@@ -205,9 +208,12 @@ def _listens(headers: Headers) -> bool:
 
     Only of the later versions' requests does the SDK hold this header against the body.
     """
+    return _is_modern(headers) and headers.get("mcp-method") == LISTEN
+
+
+def _is_modern(headers: Headers) -> bool:
     version = headers.get("mcp-protocol-version")
-    is_modern = bool(version) and version not in HANDSHAKE_PROTOCOL_VERSIONS
-    return is_modern and headers.get("mcp-method") == LISTEN
+    return bool(version) and version not in HANDSHAKE_PROTOCOL_VERSIONS
 
 
 def _marked(scope: Scope, answer: _Answer) -> Scope:

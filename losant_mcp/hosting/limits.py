@@ -65,10 +65,12 @@ class TooSlow(Exception):
     """The body did not come in time, or its sender has gone."""
 
 
-async def read_body(receive: Receive, declared: str, most: int) -> Receive:
+async def read_body(receive: Receive, declared: str, most: int, *, goes_on: bool) -> Receive:
     """The whole body, as the ``receive`` of whoever handles the request. Raises TooLarge, TooSlow.
 
-    ``declared`` is the Content-Length. What comes after the body, a disconnect, is passed on.
+    ``declared`` is the Content-Length. What comes after the body, a disconnect, is passed on,
+    unless what was asked for ``goes_on`` without its client: then it is still being handled, and
+    has its place.
     """
     if declared.isdigit() and int(declared) > most:
         raise TooLarge
@@ -89,6 +91,8 @@ async def read_body(receive: Receive, declared: str, most: int) -> Receive:
     whole: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     async def replay() -> Message:
+        if not whole and goes_on:
+            await anyio.sleep_forever()
         return whole.pop() if whole else await receive()
 
     return replay

@@ -13,7 +13,7 @@ import pytest
 from anyio.to_thread import run_sync
 
 from losant_mcp.hosting.limits import NoPlace, Places
-from tests.calling import result
+from tests.calling import asked, result
 from tests.cli.command import Run, started
 from tests.hosting.serving import (
     INITIALIZE,
@@ -66,6 +66,37 @@ async def test_a_call_that_says_it_listens_takes_a_place(sandbox: Sandbox, tmp_p
                 tasks.start_soon(lambda: http.post("/mcp", json=body, headers=sent))
                 await until(lambda: host.hosting.door.calls.taken == 1)
                 assert host.hosting.door.streams.taken == 0
+
+
+async def test_a_call_whose_client_has_gone_keeps_its_place_and_is_finished(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """The earlier version's calls go on without a connection: they count, and the end waits."""
+    async with served(sandbox, tmp_path) as host:
+        async with host.http(**JSON_RPC) as http:
+            opened = await http.post("/mcp", json=INITIALIZE)
+        params = {"name": "create_event", "arguments": {"subject": "the last", "level": "info"}}
+        body = json.dumps({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params})
+        address = host.server.address
+        lines = {
+            "host": f"{address.host}:{address.port}",
+            "content-length": len(body),
+            "mcp-session-id": opened.headers["mcp-session-id"],
+            **JSON_RPC,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        async with anyio.create_task_group() as tasks:
+            with held_up(sandbox):
+                async with await anyio.connect_tcp(address.host, address.port) as stream:
+                    await stream.send(f"POST /mcp HTTP/1.1\r\n{head}\r\n{body}".encode())
+                    await until(lambda: "events.post" in asked(sandbox))
+                assert host.server._server is not None
+                connections = host.server._server.server_state.connections
+                await until(lambda: not connections)
+                assert host.hosting.door.calls.taken == 1
+                tasks.start_soon(host.hosting.finish)
+                await until(lambda: host.hosting.door.is_ending)
+        assert sandbox.store.rows("SELECT id FROM events WHERE subject = 'the last'")
 
 
 async def test_one_caller_leaves_places_for_others(sandbox: Sandbox, tmp_path: Path) -> None:
