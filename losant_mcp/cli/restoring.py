@@ -26,7 +26,6 @@ from losant_mcp.guard.audit_lines import Facts
 from losant_mcp.guard.backup_manifest import Manifest
 from losant_mcp.guard.deciding import person
 from losant_mcp.guard.ledger import Ledger
-from losant_mcp.guard.outcomes import iso
 from losant_mcp.guard.planning import Draft
 from losant_mcp.guard.plans import Target
 from losant_mcp.guard.restore import RestoreOutcome, RestoreStopped, WriteBatch, restore
@@ -236,9 +235,7 @@ async def _note_end(ledger: Ledger, facts: Facts, outcome: RestoreOutcome, verb:
     await ledger.note("restored", **facts | about)
     if outcome.restored:
         # The next question about the table tells of it.
-        words = f"{verb} ({iso(await ledger.store.now())})"
-        application = facts["application"]
-        await ledger.store.note_change(application, outcome.target_id, words)
+        await ledger.tell_later(facts["application"], verb, outcome.target_id)
 
 
 def _tell(outcome: RestoreOutcome, manifest: Manifest) -> None:

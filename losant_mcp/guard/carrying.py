@@ -124,11 +124,13 @@ class Carrier:
         return outcome
 
     async def _remember(self, plan: Plan, ran: Ran) -> None:
-        """Keep what was done for the next question about the target."""
+        """Keep what was done for the next question about the target, and about where it is."""
         if ran.removed or ran.changed:
-            store, operation = self._ledger.store, plan.operation
-            words = f"{plan.verb} ({outcomes.iso(await store.now())})"
-            await store.note_change(operation.application_id, operation.target_id, words)
+            operation = plan.operation
+            single_event = operation.action in ("delete_event", "update_event")
+            place = operation.application_id if single_event else operation.parent_id
+            targets = (operation.target_id, plan.target.id, place or operation.target_id)
+            await self._ledger.tell_later(operation.application_id, plan.verb, *targets)
 
     async def _attempt(self, request: Request, plan: Plan) -> tuple[Outcome, Status, Ran]:
         self._running += 1
@@ -208,6 +210,7 @@ class Carrier:
         try:
             with anyio.CancelScope(shield=True):
                 await self._tell(request, plan, status, ran)
+                await self._remember(plan, ran)
         except LosantMcpError as error:
             return outcomes.untold(outcome, error)
         return outcome

@@ -356,10 +356,11 @@ def _names(operation: Operation, draft: Draft) -> set[str]:
 
 def _unread(operation: Operation) -> Draft:
     """A draft for one object whose change nobody is asked about, so that it is read only once."""
+    what = operation.action.removeprefix("update_").replace("_", " ")
     return Draft(
         target=Target("row", operation.target_id, ""),
         planned=PlannedSet(1),
-        verb="CHANGE this object",
+        verb=f"CHANGE this {what}",
         phrase=None,
         breakdown={},
     )

@@ -1,6 +1,7 @@
 """Every write of any effect, in the audit before it is sent and after it was answered.
 
-Where the audit cannot be written, nothing is written to Losant.
+Where the audit cannot be written, nothing is written to Losant. What was done is kept for a day,
+too, for the next question about the same target.
 """
 
 from __future__ import annotations
@@ -14,8 +15,13 @@ import anyio
 
 from losant_mcp.guard.audit import AuditLog, AuditUnavailable
 from losant_mcp.guard.audit_lines import Facts, Kind
+from losant_mcp.guard.outcomes import iso
 from losant_mcp.guard.plans import Binding, Plan
-from losant_mcp.guard.store import GuardError, Limits, StateStore
+from losant_mcp.guard.store import GuardError, Limits, StateStore, StateUnavailable
+from losant_mcp.guard.wording import counted
+
+_ADDS = {"insert_rows": "row", "create_event": "event", "add_data_table_column": "column"}
+"""What a later question about the table or the application tells of."""
 
 
 class NotRecorded(GuardError):
@@ -56,6 +62,12 @@ class Ledger:
             facts["client"] = asker
         await self.note(kind, **facts)
 
+    async def tell_later(self, application_id: str, verb: str, *targets: str) -> None:
+        """Keep what was done for the next questions about these targets."""
+        words = f"{verb} ({iso(await self.store.now())})"
+        for target in dict.fromkeys(targets):
+            await self.store.note_change(application_id, target, words)
+
     @asynccontextmanager
     async def recorded(
         self,
@@ -91,3 +103,8 @@ class Ledger:
         except AuditUnavailable as error:
             told = f"Losant did it, but that could not be recorded. {error}"
             raise NotRecorded(told, hint=error.hint) from error
+        if action in _ADDS:
+            verb = f"ADD {counted(count, _ADDS[action])}"
+            # Only words for a question; what was made is told all the same.
+            with anyio.CancelScope(shield=True), suppress(StateUnavailable):
+                await self.tell_later(application_id, verb, target or application_id)

@@ -23,6 +23,9 @@ FORMS_PER_PLAN = 5
 KEPT_SECONDS = 30 * 24 * 3600
 """How long a finished plan is remembered."""
 
+CHANGES_TOLD = 50
+"""How many of the last changes of one target are kept."""
+
 HOUR = 3600.0
 DAY = 24 * HOUR
 

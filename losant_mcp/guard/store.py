@@ -205,4 +205,4 @@ class StateStore(Protocol):
         """Remember what this server did to a target, for the next question about it."""
 
     async def changes(self, application_id: str, target_id: str) -> Sequence[str]:
-        """What this server did to a target in the last 24 hours, oldest first."""
+        """The last that this server did to a target in 24 hours, oldest first, at most 50."""

@@ -9,6 +9,7 @@ import pytest
 from losant_mcp.guard.assembly import principal_of
 from tests.calling import content, refusal, result, stored
 from tests.guard.guarding import Answer, Guarded, accept, close, guarded_server, refuse
+from tests.guard.meddling import Somebody, agree
 
 TABLE = "parts"
 ROWS = 300
@@ -222,3 +223,31 @@ async def test_a_change_that_losant_refuses_is_an_error_and_not_an_interruption(
 
     assert told.endswith("Nothing was changed.")
     assert guarded.rows("sites") == before
+
+
+async def test_a_question_knows_what_this_server_did_there(guarded: Guarded) -> None:
+    """Also what nobody was asked about: a row and an event count for the table and all events."""
+    who = Somebody(guarded)
+    table = {"dataTableId": who.make_tanks()}
+    client = await guarded.connect(agree)
+    await result(client, "insert_rows", **table, rows=[{"name": "a"}, {"name": "b"}])
+    await result(client, "update_row", **table, rowId=who.rows["east"], row={"level": 1})
+    await result(client, "delete_row", **table, rowId=who.rows["east"])
+    made = await result(client, "create_event", level="info", subject="Hello")
+    event = {"eventId": made["event"]["id"]}
+    await result(client, "update_event", **event, state="resolved")
+
+    alone = await guarded.connect()
+    await result(alone, "truncate_rows", **table)
+    await result(alone, "delete_event", **event)
+    await result(alone, "delete_events", query={"subject": "Hello"})
+
+    told = [
+        [change.rpartition(" (")[0] for change in plan.shown.recent_changes]
+        for plan in await guarded.plans("pending")
+    ]
+    assert told == [
+        ["ADD 2 rows", "CHANGE this row", "DELETE this row"],
+        ["CHANGE this event"],
+        ["ADD 1 event", "CHANGE this event"],
+    ]

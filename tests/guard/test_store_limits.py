@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from losant_mcp.guard.lifecycle import FORMS_PER_PLAN
+from losant_mcp.guard.lifecycle import CHANGES_TOLD, FORMS_PER_PLAN
 from losant_mcp.guard.plans import PLAN_SECONDS, Plan, Status, Way
 from losant_mcp.guard.refusals import moment
 from losant_mcp.guard.store import BudgetSpent, Fatigue, Meter, StateStore, TooManyQuestions
@@ -364,3 +364,13 @@ async def test_changes_are_told_for_a_day(store: StateStore, clock: Clock) -> No
     ]
     clock.wait(23 * 3600)
     assert await store.changes(APPLICATION, "table-1") == ["a column was added \ud800"]
+
+
+async def test_the_last_changes_are_told(store: StateStore) -> None:
+    """So that a question is never longer than anybody reads, nor the store's value of it."""
+    for number in range(CHANGES_TOLD + 3):
+        await store.note_change(APPLICATION, "table-1", str(number))
+    await store.note_change(APPLICATION, "table-2", "another table")
+    told = await store.changes(APPLICATION, "table-1")
+    assert told == [str(number) for number in range(3, CHANGES_TOLD + 3)]
+    assert await store.changes(APPLICATION, "table-2") == ["another table"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from losant_mcp.guard.lifecycle import DAY
+from losant_mcp.guard.lifecycle import CHANGES_TOLD, DAY
 from losant_mcp.guard.plans import digest
 from losant_mcp.guard.redis_store.transaction import Transaction
 
@@ -46,11 +46,11 @@ async def swap(tx: Transaction, key: str, old: str | None, new: str) -> bool:
 async def note_change(tx: Transaction, application_id: str, target_id: str, words: str) -> None:
     """Remember what was done to a target."""
     noted = [*await _changes(tx, application_id, target_id), (tx.now, words)]
-    tx.put(_target(application_id, target_id), noted, seconds=DAY)
+    tx.put(_target(application_id, target_id), noted[-CHANGES_TOLD:], seconds=DAY)
 
 
 async def changes(tx: Transaction, application_id: str, target_id: str) -> Sequence[str]:
-    """What was done to a target within a day, oldest first."""
+    """The last of what was done to a target within a day, oldest first."""
     return [words for _, words in await _changes(tx, application_id, target_id)]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from losant_mcp.guard.lifecycle import DAY
+from losant_mcp.guard.lifecycle import CHANGES_TOLD, DAY
 from losant_mcp.guard.plans import digest
 from losant_mcp.guard.sqlite_store.database import Transaction
 
@@ -57,11 +57,19 @@ def note_change(tx: Transaction, application_id: str, target_id: str, words: str
         tx.now,
         tx.mac("change", *parts),
     )
+    target = parts[:2]
+    tx.execute(
+        "DELETE FROM changes WHERE application = ? AND target = ? AND number <= (SELECT number"
+        " FROM changes WHERE application = ? AND target = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+        *target,
+        *target,
+        CHANGES_TOLD,
+    )
     sweep(tx)
 
 
 def changes(tx: Transaction, application_id: str, target_id: str) -> Sequence[str]:
-    """What was done to a target within a day, oldest first."""
+    """The last of what was done to a target within a day, oldest first."""
     target = digest(application_id), digest(target_id)
     rows = tx.rows(
         "SELECT words, mac FROM changes"
