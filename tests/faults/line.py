@@ -6,10 +6,11 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+import anyio
 import httpx
 
 from tests.assembling import network
@@ -30,7 +31,9 @@ class Line(httpx.AsyncBaseTransport):
     times: int = sys.maxsize
     """How many of the requests of the endpoint fare so; those that come after are spared."""
     read_seconds: float | None = None
-    """How long the client waits for a byte of their answers."""
+    """How long the client waits for a byte of their answers, where that may be too short."""
+    worked: Callable[[], Awaitable[None]] | None = None
+    """Returns once the work is done, where the client's patience ends only then."""
     requests: int = 0
     """How many requests were begun."""
     attempts: int = 0
@@ -48,10 +51,32 @@ class Line(httpx.AsyncBaseTransport):
             request.url = request.url.copy_with(port=self.port)
             # Windows tries a refused connection for two seconds.
             times["connect"] = 0.5
-        if meant and self.read_seconds is not None:
-            times["read"] = self.read_seconds
         request.extensions["timeout"] = times
+        if meant and self.read_seconds is not None:
+            if self.worked is None:
+                times["read"] = self.read_seconds
+            else:
+                return await self._given_up(request, self.worked)
         return await self.network.handle_async_request(request)
+
+    async def _given_up(
+        self, request: httpx.Request, worked: Callable[[], Awaitable[None]]
+    ) -> httpx.Response:
+        """The head of an answer whose rest does not come; a timeout where not even that comes."""
+        async with anyio.create_task_group() as tasks:
+            answers: list[httpx.Response] = []
+
+            async def send() -> None:
+                answers.append(await self.network.handle_async_request(request))
+
+            tasks.start_soon(send)
+            await worked()
+            await anyio.sleep(self.read_seconds or 0)
+            tasks.cancel_scope.cancel()
+        for answer in answers:
+            request.extensions["timeout"]["read"] = self.read_seconds
+            return answer
+        raise httpx.ReadTimeout("the answer did not come", request=request)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -45,16 +45,24 @@ class Served:
         return asked(self.sandbox).count(endpoint)
 
     def befall(
-        self, endpoint: str, fault: Fault, doors: dict[str, int], *, times: int | None = None
+        self,
+        endpoint: str,
+        fault: Fault,
+        doors: dict[str, int],
+        *,
+        times: int | None = None,
+        worked: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Let the fault befall every request of the endpoint, or the next ones.
 
-        Where it is every one, a request that is repeated shows.
+        Where it is every one, a request that is repeated shows. ``worked`` returns once the work
+        is done, so that a fault that comes after it does, on a busy machine, too.
         """
         self.line.endpoint, self.line.attempts = endpoint, 0
         self.line.times = times or sys.maxsize
         self.line.port = doors[fault.door] if fault.door else None
         self.line.read_seconds = PATIENCE if fault.impatient else None
+        self.line.worked = worked if fault.happens and not fault.late else None
         if fault.rule is not None:
             self.sandbox.set_faults({"endpoint": endpoint, "times": times, **fault.rule})
 

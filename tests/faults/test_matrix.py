@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import anyio
 import pytest
@@ -68,12 +69,13 @@ async def test_the_older_protocol_tells_the_same(
 async def _check(serve: Serve, doors: dict[str, int], write: Write, fault: Fault) -> None:
     served = await serve(write)
     before = stored(served.sandbox)
-    served.befall(write.endpoint, fault, doors)
+    worked = partial(_done, served, before, write)
+    served.befall(write.endpoint, fault, doors, worked=worked)
 
     answer = await served.client.call_tool(write.tool, given(write, served.sandbox.store))
 
     if fault.late:
-        await _done(served, before, write)
+        await worked()
     assert change(before, served.sandbox) == (write.change if fault.happens else {})
     assert served.requests(write.endpoint) == (fault.door is None)
     # Only what was surely not sent may be tried again.

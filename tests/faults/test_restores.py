@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import anyio
 import pytest
 
 from losant_mcp.guard.restore import RestoreOutcome, RestoreStopped, WriteBatch, restore
@@ -13,6 +14,7 @@ from tests.faults.serving import Serve, Served, change, given, stored
 from tests.faults.table import FAULTS, WRITES, Change, Fault
 from tests.guard.restoring import VirtualTime
 
+LONG = 30.0
 EVERY_RUN = {"reset after the work", "429 with Retry-After", "500"}
 """The faults that are tried in every run, and not only at night."""
 
@@ -90,7 +92,14 @@ async def test_a_restore_survives_a_fault(
     served = await serve(write)
     before, time = stored(served.sandbox), VirtualTime(served.sandbox.store)
     await served.client.call_tool(write.tool, given(write, served.sandbox.store))
-    served.befall(case.endpoint, fault, doors, times=1)
+    gone = stored(served.sandbox)
+
+    async def worked() -> None:
+        with anyio.fail_after(LONG):
+            while not change(gone, served.sandbox):  # noqa: ASYNC110 - a database tells nobody
+                await anyio.sleep(0.005)
+
+    served.befall(case.endpoint, fault, doors, times=1, worked=worked)
 
     outcome = await _restored(served, time)
     assert served.line.attempts
