@@ -33,13 +33,13 @@ from losant_mcp.hosting.callers import Anybody, Caller, Callers, KeyHolders, Tok
 from losant_mcp.hosting.door import METHODS, Door
 from losant_mcp.hosting.health import Health
 from losant_mcp.hosting.metrics import CONTENT_TYPE, Metrics
-from losant_mcp.hosting.tenants import Tenants
+from losant_mcp.hosting.tenants import RUN_SECONDS, Tenants
 from losant_mcp.observer import Observer
 from losant_mcp.policy import Policy
 from losant_mcp.tools.listing import denied_tables
 
 END_SECONDS = 20.0
-"""How long calls and runs that are under way may go on once the server is to end."""
+"""How long calls that are under way may go on once the server is to end."""
 
 NO_SESSIONS = (
     "none, since several servers share their state: clients of protocol 2025-11-25 and before are "
@@ -166,6 +166,7 @@ class Hosting:
         self.door.is_ending = True
         with anyio.move_on_after(END_SECONDS):
             await self.door.calls.emptied()
+        with anyio.move_on_after(RUN_SECONDS):  # half a deletion is worse than a slow end
             await self.tenants.idle()
         self.tenants.end()
 

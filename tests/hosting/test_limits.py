@@ -10,10 +10,12 @@ from pathlib import Path
 import anyio
 import httpx2
 import pytest
+from anyio.lowlevel import checkpoint
 from anyio.to_thread import run_sync
 
+from losant_mcp.hosting import app
 from losant_mcp.hosting.limits import NoPlace, Places
-from tests.calling import asked, result
+from tests.calling import JsonObject, asked, cells, result
 from tests.cli.command import Run, started
 from tests.hosting.serving import (
     INITIALIZE,
@@ -339,6 +341,30 @@ async def test_while_it_ends_it_says_so(sandbox: Sandbox, tmp_path: Path) -> Non
                 assert (ready.status_code, ready.json()) == (503, {"ready": False, "ending": True})
         assert answers == [200]
         assert not host.hosting.tenants.all
+
+
+async def test_the_end_waits_longer_for_what_the_guard_runs(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other calls have had their time; this one is carried out, and told."""
+    monkeypatch.setattr(app, "END_SECONDS", 0.0)
+    async with served(sandbox, tmp_path) as host, host.client() as client:
+        [event] = cells(await result(client, "list_events", perPage=1), "id")
+        before = len(sandbox.requests)
+        told: list[JsonObject] = []
+
+        async def change() -> None:
+            told.append(await result(client, "update_event", eventId=event, state="resolved"))
+
+        async with anyio.create_task_group() as tasks:
+            with held_up(sandbox):
+                tasks.start_soon(change)
+                await until(lambda: len(sandbox.requests) > before)
+                tasks.start_soon(host.hosting.finish)
+                for _ in range(50):  # more turns than an end takes that waits for nothing
+                    await checkpoint()
+                assert host.hosting.tenants.all
+        assert [answer["event"]["state"] for answer in told] == ["resolved"]
 
 
 async def test_who_was_being_checked_when_it_ended_is_refused(
