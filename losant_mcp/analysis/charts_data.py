@@ -168,7 +168,7 @@ class Data:
             if len(distinct) > most:
                 raise InvalidRequest(
                     f"{len(distinct)} {what} cannot be told apart; at most {most} are drawn.",
-                    hint="Keep the largest with ORDER BY … LIMIT, or aggregate further.",
+                    hint="Keep the largest (ORDER BY … LIMIT), or fewer devices or attributes.",
                 )
 
     def _check_single(self) -> None:

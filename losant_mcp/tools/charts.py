@@ -142,10 +142,19 @@ async def _reported(
         "start": since,
         "end": until,
         "order": "asc",
-        **({"limit": MOST_POINTS} if raw else {"resolution": resolution(until - since, buckets)}),
+        **(
+            {"limit": MOST_POINTS + 1}
+            if raw
+            else {"resolution": resolution(until - since, buckets)}
+        ),
     }
     body = read(TimeSeriesQuery, asked)
     found = await call.client.data_time_series_query(applicationId=application_id, body=body)
+    if raw and any(len(device.points) > MOST_POINTS for device in found.devices.values()):
+        raise InvalidRequest(
+            f"A device has more than {MOST_POINTS:,} points in this window.",
+            hint="Shorten it, or leave aggregation NONE out.",
+        )
     table, whose = series_table(found)
     (_, _), (value, _), (series, _) = table.columns
     roles: dict[ChartKind, tuple[str, str | None, str | None]] = {

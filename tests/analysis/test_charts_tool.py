@@ -94,6 +94,27 @@ async def test_device_data_are_drawn(draw: Drawn) -> None:
     assert made["resolution"] == HOUR // 4
 
 
+async def test_raw_points_are_drawn_all_or_not_at_all(draw: Drawn, sandbox: Sandbox) -> None:
+    """What Losant cuts off at its limit is no picture of the window."""
+    name = "Mill Lane Pump 1"
+    [device] = sandbox.store.rows("SELECT id FROM devices WHERE name = ?", name)
+    since = sandbox.store.clock() - 1000 * HOUR
+    with sandbox.store.transaction(write=True) as db:
+        db.executemany(
+            "INSERT INTO points VALUES (?, 'flow', ?, ?)",
+            [(device["id"], since + i * 600, i) for i in range(5_001)],
+        )
+    until = since + HOUR
+    raw: dict[str, Any] = {"deviceIds": [name], "attributes": ["flow"], "aggregation": "NONE"}
+    told = await refusal(draw.client, "render_chart", kind="line", **raw, start=since, end=until)
+    assert told == (
+        "A device has more than 5,000 points in this window."
+        " Shorten it, or leave aggregation NONE out."
+    )
+    made = await draw.chart(kind="line", **raw, start=since + 600, end=until)
+    assert made["chart"]["points"] == 5_000
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
