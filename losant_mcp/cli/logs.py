@@ -19,21 +19,21 @@ from losant_mcp.text import clean
 FIELDS = ("request", "principal", "tool", "outcome", "ms", "status")
 """What a record may hold beside its message: who asked for what, and how it ended."""
 
-# They print whole URLs, which hold queries, and every frame of the protocol.
-QUIET = ("httpx", "httpcore", "httpx2", "httpcore2", "mcp", "asyncio", "uvicorn")
-
 
 def configure(settings: Settings, *, least: int = logging.DEBUG) -> None:
-    """Send records of the settings' level, and of ``least``, to standard error, in their format."""
+    """Send records of the settings' level, and of ``least``, to standard error, in their format.
+
+    Of libraries only warnings: what they say besides are whole URLs, which hold queries, and every
+    frame of the protocol, which holds whole answers.
+    """
     handler = logging.StreamHandler(sys.stderr)
     values = (getattr(settings, name) for name in Settings.model_fields)
     secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     handler.setFormatter((_Json if settings.log_format == "json" else _Text)(secrets))
     level = max(least, logging.getLevelNamesMapping()[settings.log_level.upper()])
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    logging.getLogger("losant_mcp").setLevel(level)
 
 
 class _Text(logging.Formatter):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from losant_mcp.cli import logs
 from losant_mcp.client import LosantClient
 from tests.cli.command import Run, in_process
 from tests.cli.kept import Kept
@@ -18,15 +17,13 @@ from tests.served import Sandbox
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     """A command sets logging up for its process; the tests share theirs."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    quiet = {name: logging.getLogger(name).level for name in logs.QUIET}
+    root, ours = logging.getLogger(), logging.getLogger("losant_mcp")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
-    root.setLevel(level)
-    for name, before in quiet.items():
-        logging.getLogger(name).setLevel(before)
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
 
 
 @pytest.fixture

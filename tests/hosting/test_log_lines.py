@@ -11,7 +11,7 @@ import pytest
 from losant_mcp.cli import logs
 from losant_mcp.config import Settings
 from losant_mcp.observer import Observer, ToolCall
-from tests.calling import Mode, refusal
+from tests.calling import Mode, cells, refusal, result
 from tests.hosting.serving import served
 from tests.served import Sandbox
 
@@ -45,6 +45,19 @@ def test_a_line_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     logging.getLogger("losant_mcp").info("done")
     first, _ = capsys.readouterr().err.splitlines()
     assert json.loads(first)["request"] == "a[31mbc"
+
+
+async def test_no_line_holds_an_answer(
+    sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str], mode: Mode
+) -> None:
+    """Nor does one of a library, however much is to be logged."""
+    logs.configure(Settings(log_level="debug"))
+    async with served(sandbox, tmp_path) as host, host.client(mode=mode) as client:
+        found = await result(client, "list_events", perPage=1)
+    logged = capsys.readouterr().err
+    assert "losant_mcp.client.transport: events.get: 200" in logged
+    for value in cells(found, "subject"):
+        assert value not in logged
 
 
 async def test_no_line_repeats_an_argument(
