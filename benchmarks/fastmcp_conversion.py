@@ -41,15 +41,19 @@ asyncio.run(main())
 
 
 def tools(*documents: JsonObject) -> list[list[JsonObject]]:
-    """The converted tools of each document: name, description and inputSchema."""
+    """The converted tools of each document: name, description and inputSchema.
+
+    None at all where FastMCP cannot be installed, as without a package index.
+    """
     converted: list[list[JsonObject]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         given, result = folder / "openapi.json", folder / "tools.json"
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         scripts = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-        quiet = ["--quiet", "--disable-pip-version-check"]
-        subprocess.run([scripts / "python", "-m", "pip", "install", *quiet, "fastmcp"], check=True)
+        install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "fastmcp"]
+        if subprocess.run([scripts / "python", *install], check=False).returncode:
+            return []
         for document in documents:
             given.write_text(json.dumps(document), encoding="utf-8")
             subprocess.run([scripts / "python", "-c", CONVERT, given, result], check=True)
