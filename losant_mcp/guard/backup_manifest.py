@@ -152,6 +152,14 @@ class Manifest(BaseModel):
         return self.count + self.has_change
 
     @property
+    def is_of_one_object(self) -> bool:
+        """Whether it is of one event or row, which may be changed without asking. A table that
+        has rows may not: its name may be what is set back.
+        """
+        single = self.kind == "before-image" and self.count == 1
+        return single and self.action != "update_data_table"
+
+    @property
     def removed_column(self) -> Column | None:
         """The definition of the column whose values were kept."""
         columns = self.table.columns if self.table is not None else []

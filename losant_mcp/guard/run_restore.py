@@ -33,7 +33,7 @@ async def restore_draft(client: LosantClient, manifest: Manifest) -> Draft:
     else:
         found = await client.application_get(applicationId=manifest.application_id)
         target = Target("events", found.id, found.name, found.creationDate)
-    single = manifest.kind == "before-image" and manifest.count == 1
+    single = manifest.is_of_one_object
     minutes = round(restore_seconds(manifest) / 60)
     return Draft(
         target=target,

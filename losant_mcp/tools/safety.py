@@ -105,7 +105,6 @@ async def restore_backup(
         api_url=binding.api_url,
         application_id=applicationId,
     )
-    single = manifest.kind == "before-image" and manifest.count == 1
     return await overwrite(
         call,
         "restore_backup",
@@ -113,7 +112,7 @@ async def restore_backup(
         manifest.id,
         parent_id=manifest.table.id if manifest.table else None,
         count=manifest.count,
-        ask=not single,
+        ask=not manifest.is_of_one_object,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from losant_mcp.guard.assembly import principal_of
-from tests.calling import content, refusal, result, stored
+from tests.calling import by_column, content, refusal, result, stored
 from tests.guard.guarding import Answer, Guarded, accept, close, guarded_server, refuse
 from tests.guard.meddling import Somebody, agree
 
@@ -223,6 +223,25 @@ async def test_a_change_that_losant_refuses_is_an_error_and_not_an_interruption(
 
     assert told.endswith("Nothing was changed.")
     assert guarded.rows("sites") == before
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+async def test_setting_a_name_back_is_asked_as_the_new_name_was(
+    guarded: Guarded, agrees: bool
+) -> None:
+    """A restore is no way around the question about a table that has rows."""
+    who = Somebody(guarded)
+    table = who.make_tanks()
+    renamer = await guarded.connect(agree)
+    await result(renamer, "update_data_table", dataTableId=table, name="reservoirs")
+    backups = by_column(await result(renamer, "list_backups"))
+    client = await guarded.connect(agree if agrees else refuse)
+
+    outcome = await result(client, "restore_backup", backupId=backups[0]["backupId"])
+
+    assert outcome["status"] == ("done" if agrees else "declined")
+    assert guarded.questions[-1][0].endswith("To agree, type: tanks")
+    assert guarded.table_id("tanks" if agrees else "reservoirs") == table
 
 
 async def test_a_question_knows_what_this_server_did_there(guarded: Guarded) -> None:
