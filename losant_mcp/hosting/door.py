@@ -217,8 +217,12 @@ def _is_modern(headers: Headers) -> bool:
 
 
 def _marked(scope: Scope, answer: _Answer) -> Scope:
-    """The scope with the request's id, and without its token: nobody further in needs it."""
-    dropped = (b"authorization", REQUEST_ID.encode())
+    """The scope with the request's id, and without its secrets, which nobody further in needs.
+
+    Nor is it told since when a client wants to hear: events are not kept, and the SDK would not
+    answer at all.
+    """
+    dropped = (b"authorization", b"cookie", b"last-event-id", REQUEST_ID.encode())
     kept = [(name, value) for name, value in scope["headers"] if name.lower() not in dropped]
     return {**scope, "headers": [*kept, (REQUEST_ID.encode(), answer.request_id.encode())]}
 
