@@ -80,17 +80,22 @@ class Call:
     """What relative times and names were taken for; told in the result."""
 
     def __post_init__(self) -> None:
+        self.latest = self.before = 0.0
         self.furthest = -1.0
         self.asked = {k: v for k, v in self.arguments.items() if k != "approvalId"}
 
     async def progress(self, done: float, total: float | None, message: str) -> None:
         """Tell the client how far the call has come, where it wants to know.
 
-        Only what is further is told, as the protocol demands: a load that is begun again is not.
+        It only grows, as the protocol demands: what begins anew is counted on top.
         """
-        if done > self.furthest:
-            self.furthest = done
-            await self.context.report_progress(done, total, message)
+        if done < self.latest:
+            self.before = self.furthest
+        self.latest = done
+        if self.before + done > self.furthest:
+            self.furthest = self.before + done
+            whole = None if total is None else self.before + total
+            await self.context.report_progress(self.furthest, whole, message)
 
     @property
     def client(self) -> LosantClient:

@@ -11,6 +11,7 @@ from mcp import Client
 
 from losant_mcp.text import NOTE, clean
 from losant_mcp.tools import analysis
+from losant_mcp.tools.call import Call
 from losant_mcp.tools.spec import TOOLS
 from tests.analysis.serving import serving
 from tests.calling import refusal, result
@@ -59,6 +60,31 @@ async def test_progress_only_grows(client: Client) -> None:
     done = [each for each, _ in told]
     assert done == sorted(set(done))
     assert told[-1] == (8_500, 8_500)
+
+
+class Told:
+    """What a client is told, as the SDK's context takes it."""
+
+    def __init__(self) -> None:
+        self.progress: list[tuple[float, float | None]] = []
+
+    async def report_progress(self, done: float, total: float | None, message: str) -> None:
+        """Keep it."""
+        self.progress.append((done, total))
+
+
+async def test_progress_of_what_begins_anew_is_counted_on_top() -> None:
+    """A table that is read again, or a second step, goes on where the first one ended."""
+    told: Any = Told()
+    nothing: Any = None
+    call = Call(nothing, {}, told)
+    for done in (0, 5, 10, 4, 4, 10, 3):
+        await call.progress(done, 10, "reading")
+    await call.progress(7, None, "reading")
+    assert told.progress == [
+        *((0, 10), (5, 10), (10, 10)),
+        *((14, 20), (20, 20), (23, 30), (27, None)),
+    ]
 
 
 async def test_the_window_of_events_is_told(sandbox: Sandbox) -> None:
