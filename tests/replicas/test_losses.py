@@ -15,12 +15,10 @@ from anyio import to_thread
 from mcp import Client, MCPError
 from mcp.types import CallToolResult
 
-from tests.calling import Mode, asked, content, refusal, result, stored, text_of
+from tests.calling import asked, content, refusal, result, stored, text_of
 from tests.guard.asking import ask, reply, yes_to
-from tests.guard.redis_server import SECRET, RedisServer
-from tests.hosting.serving import served
 from tests.replicas.proxy import RoundRobin
-from tests.replicas.serving import Fleet, a_part, client_of, rows_of, settle_volume, until
+from tests.replicas.serving import Fleet, a_part, client_of, rows_of, until
 from tests.served import Sandbox
 
 pytestmark = pytest.mark.xdist_group("replicas")
@@ -189,44 +187,3 @@ async def test_a_rolling_restart_loses_no_call(
     # What had come to a replica in the very moment of its end: one for each caller and restart.
     assert len(refused) <= 8
     assert {number for number, _ in proxy.served} == {0, 1}
-
-
-async def test_a_replica_with_another_volume_only_reads_and_creates(
-    sandbox: Sandbox, redis: RedisServer, tmp_path: Path, mode: Mode
-) -> None:
-    """It is not ready, and its refusals say what a person has to do."""
-    await settle_volume(sandbox, redis, tmp_path)
-    async with (
-        served(
-            sandbox,
-            tmp_path,
-            auth="keys",
-            ask="form",
-            state_url=redis.url,
-            state_key=SECRET,
-            backup_dir=tmp_path / "another",
-        ) as host,
-        client_of(host.url, host.keys.add("ann", "full"), mode) as client,
-    ):
-        event = (await result(client, "list_events", perPage=1))["rows"][0][0]
-        before = stored(sandbox)
-        changes: list[tuple[str, dict[str, Any]]] = [
-            ("update_event", {"eventId": event, "comment": "x"}),
-            ("update_events", {"all": True, "comment": "x"}),
-        ]
-        if mode == "auto":  # the earlier version has nobody who could be asked
-            changes += [("truncate_rows", {"dataTableId": TABLE}), ("delete_rows", SOME)]
-        for tool, arguments in changes:
-            told = await refusal(client, tool, **arguments)
-            assert "lie on another volume" in told
-            assert "LOSANT_MCP_BACKUP_DIR" in told
-        assert stored(sandbox) == before
-        status = await result(client, "get_server_status")
-        assert "lie on another volume" in status["guard"]
-        assert status["pendingApprovals"] == []
-        await result(client, "insert_rows", dataTableId=TABLE, rows=[a_part("new")])
-        assert rows_of(sandbox) == ROWS + 1
-        assert (await result(client, "list_backups"))["rows"] == []
-        async with host.http() as http:
-            ready = await http.get("/readyz")
-        assert (ready.status_code, ready.json()["backup_volume"]) == (503, "failed")
