@@ -115,6 +115,7 @@ async def open_guard(
             alive = await to_thread.run_sync(state.alive_origins)
             orphans = await ledger.store.interrupt_orphans(alive)
             await tell_interrupted(orphans, client, ledger, backups)
+            await ledger.note_expired()
 
         await recover()
         ask = page(state, ledger) if page is not None else _in_the_terminal

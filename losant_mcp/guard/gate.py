@@ -161,6 +161,7 @@ class Gate:
             phrase = phrase_for(plan.target, ambiguous=True, word=word_of(plan.verb))
             plan = replace(plan, phrase=phrase)
         stored = await self.store.add_plan(plan, self.limits)
+        await self.ledger.note_expired()
         # One that is asked about already, or holds another set, was planned by an earlier call.
         if stored.way is None and stored.planned == plan.planned:
             await self.ledger.note_plan("planned", stored, request.client.name)
@@ -231,6 +232,7 @@ class Gate:
         if plan is not None and plan.status == "running":
             await self.recover()
             plan = await self.store.plan(plan_id)
+        await self.ledger.note_expired()
         return plan
 
     async def _answered(self, request: Request, plan: Plan, nonce: str, answer: Answer) -> Outcome:

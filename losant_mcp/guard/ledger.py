@@ -62,6 +62,15 @@ class Ledger:
             facts["client"] = asker
         await self.note(kind, **facts)
 
+    async def note_expired(self) -> None:
+        """Write the line of every plan that expired meanwhile, whoever made it."""
+        with anyio.CancelScope(shield=True):
+            for plan in await self.store.take_expired():
+                facts = Facts(principal=plan.binding.principal, origin=plan.binding.origin)
+                if plan.way is not None:
+                    facts["way"] = plan.way
+                await self.note_plan("expired", plan, **facts)
+
     async def tell_later(self, application_id: str, verb: str, *targets: str) -> None:
         """Keep what was done for the next questions about these targets."""
         words = f"{verb} ({iso(await self.store.now())})"

@@ -26,6 +26,9 @@ KEPT_SECONDS = 30 * 24 * 3600
 CHANGES_TOLD = 50
 """How many of the last changes of one target are kept."""
 
+EXPIRED = "plans that expired"
+"""The fact that has the ids of those which nobody was told of yet."""
+
 HOUR = 3600.0
 DAY = 24 * HOUR
 

@@ -168,6 +168,9 @@ class StateStore(Protocol):
         store has now purged, so that somebody can find out how far each of them came.
         """
 
+    async def take_expired(self) -> Sequence[Plan]:
+        """The plans that expired and were in no such answer yet, whoever planned them."""
+
     async def fatigue(self, principal: str, target_key: str) -> Fatigue:
         """What the last hour's answers of this principal say about asking once more."""
 

@@ -45,6 +45,7 @@ CALLS: dict[str, Call] = {
     "burn": lambda s: s.burn(UNKNOWN, "", LIMITS),
     "finish": lambda s: s.finish(UNKNOWN, "done", {}),
     "interrupt_orphans": lambda s: s.interrupt_orphans([]),
+    "take_expired": lambda s: s.take_expired(),
     "fatigue": lambda s: s.fatigue("ann", ""),
     "unlock": lambda s: s.unlock(),
     "spend": lambda s: s.spend("destroyed", "ann", APPLICATION, 1, 9),

@@ -298,5 +298,7 @@ async def test_what_has_expired_is_worth_nothing(guarded: Guarded, decided: bool
 
     assert outcome["status"] == "expired"
     assert who.left() == TANKS
+    kinds = [line.kind for line in await timed.audited(planned["approvalId"])]
+    assert kinds == ["planned", "asked", "expired"]
     fresh = await timed.connect(accept("tanks"))
     assert (await result(fresh, "truncate_rows", **table))["status"] == "done"

@@ -176,6 +176,29 @@ async def test_a_late_answer_finds_an_expired_plan(store: StateStore, clock: Clo
     assert await store.plan(plan.id) == refusal.value.plan
 
 
+async def test_what_expired_is_told_of_once(store: StateStore, clock: Clock) -> None:
+    """Whoever finds it out: a look, an answer, or a sweep at the next question."""
+    looked_at, answered, swept, yes, used, declined = [
+        await store.add_plan(a_plan(target=f"table-{number}"), replace(LIMITS, pending=9))
+        for number in range(6)
+    ]
+    await approve(store, yes)
+    await burn(store, await approve(store, used))
+    await decline(store, declined)
+    assert await store.take_expired() == []
+    clock.wait(PLAN_SECONDS)
+    await store.plan(looked_at.id)
+    with pytest.raises(NotOpen):
+        await approve(store, answered)
+    [first, second, *others] = await store.take_expired()
+    assert [first.id, second.id] == [looked_at.id, answered.id]
+    await store.add_plan(a_plan(target="table-9"), LIMITS)
+    others += await store.take_expired()
+    assert {plan.id for plan in others} == {swept.id, yes.id}
+    assert {plan.status for plan in (first, second, *others)} == {"expired"}
+    assert await store.take_expired() == []
+
+
 @pytest.mark.parametrize("end", ["declined", "cancelled", "expired"])
 async def test_a_question_that_ended_keeps_no_samples(
     store: StateStore, clock: Clock, end: Status

@@ -172,6 +172,10 @@ class RedisStore:
         await self._run(plan_values.overdue)
         return await self._run(interrupt)
 
+    async def take_expired(self) -> Sequence[Plan]:
+        """The plans that expired since the last such call of any replica."""
+        return await self._run(plan_values.take_expired)
+
     # ---- limits ----------------------------------------------------------------------------
 
     async def fatigue(self, principal: str, target_key: str) -> Fatigue:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from losant_mcp.guard import lifecycle
 from losant_mcp.guard.plans import OPEN, PLAN_SECONDS, Plan, digest, plan_from_json
-from losant_mcp.guard.redis_store import people
+from losant_mcp.guard.redis_store import facts, people
 from losant_mcp.guard.redis_store.people import Person
 from losant_mcp.guard.redis_store.transaction import Found, Transaction
 from losant_mcp.guard.store import Limits, UnknownPlan
@@ -128,6 +129,18 @@ async def overdue(tx: Transaction) -> None:
         await find(tx, plan_id)
 
 
+async def take_expired(tx: Transaction) -> list[Plan]:
+    """The plans that expired since the last call, in the order in which they were found to."""
+    entries = [await find(tx, plan_id) for plan_id in await _expired(tx)]
+    await facts.forget(tx, lifecycle.EXPIRED)
+    return [entry.plan for entry in entries if entry is not None]
+
+
+async def _expired(tx: Transaction) -> list[str]:
+    ids: list[str] = json.loads(await facts.recall(tx, lifecycle.EXPIRED) or "[]")
+    return ids
+
+
 async def _looked_at(tx: Transaction, found: Found | None) -> Entry | None:
     if found is None:
         return None
@@ -140,6 +153,8 @@ async def _looked_at(tx: Transaction, found: Found | None) -> Entry | None:
     unsure = bool(found.turns) and entry.plan.status in OPEN
     if unsure or lifecycle.is_over(entry.plan, tx.now):
         ended = lifecycle.ended(entry.plan, "expired", None)
+        untold = [*await _expired(tx), ended.id]
+        facts.remember(tx, lifecycle.EXPIRED, json.dumps(untold), None)
         entry = await change(tx, replace(entry, plan=ended))
     return entry
 

@@ -118,6 +118,10 @@ class SqliteStore:
 
         return await self._run(interrupt)
 
+    async def take_expired(self) -> Sequence[Plan]:
+        """The plans that expired since the last such call."""
+        return await self._run(plan_rows.take_expired)
+
     # ---- limits ----------------------------------------------------------------------------
 
     async def fatigue(self, principal: str, target_key: str) -> Fatigue:

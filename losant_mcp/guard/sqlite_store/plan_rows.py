@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from losant_mcp.guard import lifecycle
 from losant_mcp.guard.plans import Plan, digest, plan_from_json
+from losant_mcp.guard.sqlite_store import facts
 from losant_mcp.guard.sqlite_store.database import MOVE_AWAY, Transaction
 from losant_mcp.guard.store import Limits, StateUnavailable, UnknownPlan
 
@@ -123,6 +124,13 @@ def interrupt(tx: Transaction, alive: Collection[str]) -> Sequence[Plan]:
     return orphans
 
 
+def take_expired(tx: Transaction) -> Sequence[Plan]:
+    """The plans that expired since the last call, in the order in which they were found to."""
+    entries = [find(tx, plan_id) for plan_id in _expired(tx)]
+    facts.forget(tx, lifecycle.EXPIRED)
+    return [entry.plan for entry in entries if entry is not None]
+
+
 def sweep(tx: Transaction) -> None:
     """Expire what is past its time, whoever planned it, and drop what is long finished."""
     for row in tx.rows(f"{_SELECT} WHERE ends_at <= ?", tx.now):
@@ -145,7 +153,14 @@ def _looked_at(tx: Transaction, entry: Entry) -> Entry:
 
 
 def _expire(tx: Transaction, entry: Entry) -> Entry:
+    untold = [*_expired(tx), entry.plan.id]
+    facts.remember(tx, lifecycle.EXPIRED, json.dumps(untold), None)
     return change(tx, entry, replace(entry, plan=lifecycle.ended(entry.plan, "expired", None)))
+
+
+def _expired(tx: Transaction) -> list[str]:
+    ids: list[str] = json.loads(facts.recall(tx, lifecycle.EXPIRED) or "[]")
+    return ids
 
 
 def _values(entry: Entry) -> tuple[str | float | int | None, ...]:
