@@ -237,7 +237,10 @@ class Workbench:
             {"name": name, "table": table.table, "where": table.source.where}
             for name, table in tables.items()
         ]
-        generation = next((table.generation for table in tables.values()), None)
+        generations = {table.generation for table in tables.values()}
+        if len(generations) > 1:  # the child was replaced after the first table, which is gone
+            raise ChildGone("restart", ours=False)
+        worn = child.worn
         message = {
             "op": "query",
             "sql": asked.sql,
@@ -249,10 +252,15 @@ class Workbench:
         try:
             with span("sql"):
                 seconds = self._seconds + GRACE
-                return await child.call(message, seconds=seconds, generation=generation)
+                return await child.call(
+                    message, seconds=seconds, generation=next(iter(generations), None)
+                )
+        except ChildGone as gone:
+            if worn and gone.reason in ("memory", "crash"):
+                raise ChildGone("restart", ours=False) from None
+            raise
         except ChildProblem as problem:
             if problem.kind == "memory":
-                worn = child.worn
                 await child.replace()
                 if worn:
                     # What an earlier, stopped statement left behind is not this one's fault.

@@ -45,6 +45,21 @@ def test_an_interrupt_at_any_moment_spoils_no_later_statement() -> None:
     assert ask(engine) == ({"columns": [["1", "INTEGER"]], "total": 1}, b"[[1]]")
 
 
+def test_no_room_for_a_thread_is_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement whose deadline cannot be watched is not run, and the engine goes on."""
+
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    engine = Engine(memory=200 * 1024 * 1024)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Timer, "start", start)
+        with pytest.raises(Problem) as caught:
+            ask(engine)
+    assert caught.value.kind == "memory"
+    assert ask(engine)[1] == b"[[1]]"
+
+
 # ---- what a cell says in an error ----------------------------------------------------------
 
 CELLS = (

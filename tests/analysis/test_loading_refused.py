@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import anyio
 import pytest
 from pydantic import SecretStr
 
+from losant_mcp.analysis.desk import Desk
 from losant_mcp.analysis.workbench import Workbench
+from losant_mcp.api.tables import DataTableRows
 from losant_mcp.client import LosantClient
 from losant_mcp.errors import BadResponse, InvalidRequest, LosantMcpError, Refused, describe
 from losant_mcp.policy import Policy
-from tests.analysis.stored_tables import ROWS, SQL, Watched, pages_read, store_table
+from tests.analysis.stored_tables import ROWS, SQL, Watched, pages_read, store_table, until
 from tests.served import Sandbox
+
+SITES = "SELECT count(*) FROM sites"
 
 # ---- who may see what ----------------------------------------------------------------------
 
@@ -161,6 +167,70 @@ async def test_a_child_that_dies_is_replaced(
     answer = await workbench.query(losant, sandbox.application_id, SQL)
     assert answer.rows[0][0] == ROWS
     assert pages_read(sandbox, readings) == 8
+
+
+async def test_tables_of_two_processes_are_not_taken_for_those_of_one(
+    workbench: Workbench, sandbox: Sandbox, readings: str
+) -> None:
+    """A child that ends between the loads of two tables takes the first one with it."""
+    async with Replacing(SecretStr(sandbox.tokens["full"]), base_url=sandbox.url) as client:
+        application = sandbox.application_id
+        await workbench.query(client, application, SITES)
+        [client.desk] = workbench._desks.values()
+        client.table = readings
+        sql = "SELECT (SELECT count(*) FROM readings), (SELECT count(*) FROM sites)"
+        answer = await workbench.query(client, application, sql)
+    assert client.replaced
+    assert answer.rows == [[ROWS, 20]]
+
+
+class Replacing(LosantClient):
+    """Has a child replaced when all tables but one are loaded."""
+
+    desk: Desk | None = None
+    table = ""
+    replaced = False
+
+    async def data_table_rows_get(self, **view: Any) -> DataTableRows:
+        """The page, once that happened."""
+        if self.desk is not None and view["dataTableId"] == self.table and not self.replaced:
+            desk = self.desk
+            await until(lambda: any(table.users for table in desk.tables.values()))
+            self.replaced = True
+            await desk.child.replace()
+        return await super().data_table_rows_get(**view)
+
+
+@pytest.mark.parametrize("worn", [True, False])
+async def test_a_process_that_ends_late_fails_only_who_ended_it(
+    losant: LosantClient,
+    workbench: Workbench,
+    sandbox: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    worn: bool,
+) -> None:
+    """What a stopped statement left behind is not the fault of the one that comes after it."""
+    await workbench.query(losant, sandbox.application_id, SITES)
+    [desk] = workbench._desks.values()
+    desk.child.worn = worn
+    send = desk.child._send
+    sent: list[bytes] = []
+
+    async def dying(frame: bytes) -> None:
+        if b'"query"' in frame and not sent:
+            sent.append(frame)
+            assert desk.child._process is not None
+            desk.child._process.kill()
+            await desk.child._process.wait()
+        await send(frame)
+
+    monkeypatch.setattr(desk.child, "_send", dying)
+    if worn:
+        assert (await workbench.query(losant, sandbox.application_id, SITES)).rows == [[20]]
+    else:
+        with pytest.raises(InvalidRequest, match="ended the engine"):
+            await workbench.query(losant, sandbox.application_id, SITES)
+    assert sent
 
 
 async def test_progress_is_told_while_loading(

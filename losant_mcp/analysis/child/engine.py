@@ -239,7 +239,10 @@ class Engine:
 
         timer = threading.Timer(seconds, go_off)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:  # there is no room for the stack of a thread
+            raise MemoryError from None
         try:
             yield
         finally:
