@@ -131,8 +131,9 @@ async def overdue(tx: Transaction) -> None:
 
 async def take_expired(tx: Transaction) -> list[Plan]:
     """The plans that expired since the last call, in the order in which they were found to."""
-    entries = [await find(tx, plan_id) for plan_id in await _expired(tx)]
-    await facts.forget(tx, lifecycle.EXPIRED)
+    if ids := await _expired(tx):
+        await facts.forget(tx, lifecycle.EXPIRED)
+    entries = [await find(tx, plan_id) for plan_id in ids]
     return [entry.plan for entry in entries if entry is not None]
 
 

@@ -126,8 +126,9 @@ def interrupt(tx: Transaction, alive: Collection[str]) -> Sequence[Plan]:
 
 def take_expired(tx: Transaction) -> Sequence[Plan]:
     """The plans that expired since the last call, in the order in which they were found to."""
-    entries = [find(tx, plan_id) for plan_id in _expired(tx)]
-    facts.forget(tx, lifecycle.EXPIRED)
+    if ids := _expired(tx):
+        facts.forget(tx, lifecycle.EXPIRED)
+    entries = [find(tx, plan_id) for plan_id in ids]
     return [entry.plan for entry in entries if entry is not None]
 
 
